@@ -1,0 +1,1 @@
+//! PURE. What a call is: the state machine, decide and evolve.

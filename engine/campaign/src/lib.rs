@@ -1,0 +1,1 @@
+//! PURE. Batches: items, rate, concurrency.

@@ -1,0 +1,1 @@
+//! Shards, clock, sockets, drain; as thin as can be.

@@ -1,0 +1,1 @@
+//! PURE. Through which gateway: health, failover, limits.

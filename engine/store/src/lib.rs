@@ -1,0 +1,5 @@
+//! The event log: append frames, durable before the acknowledgement, one order for all.
+
+pub mod api;
+
+pub use api::{Append, AppendError, Appended, Expected, NewEvent, Stored};

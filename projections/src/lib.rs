@@ -1,0 +1,1 @@
+//! Folds of events into views: call records.

@@ -1,0 +1,29 @@
+//! The contract: what is stored and what is published.
+//!
+//! Types only. Everything here is read by somebody who is not us, or by us in ten years:
+//! ids, the commands that come in, the events that are kept, and the table that gives a
+//! SIP status its meaning. A component's own types stay with the component.
+//!
+//! - [`ids`], [`time`]: the values events are made of.
+//! - [`sealed`]: personal data, readable only while its key exists.
+//! - [`commands`]: what others ask of us.
+//! - [`call`], [`batch`], [`node`]: what happened, one frozen struct per (type, version).
+//! - [`event`]: all of them as one stored form, written and read by [`event::Event`].
+//! - [`outcome`], [`causes`]: what a call came to, and why.
+
+pub mod batch;
+pub mod call;
+pub mod causes;
+pub mod commands;
+pub mod event;
+pub mod ids;
+pub mod node;
+pub mod outcome;
+pub mod sealed;
+pub mod time;
+
+pub use event::{Event, Recorded};
+pub use ids::{CallId, CalleeKey, CommandId, Position, Revision, StreamId, StreamKind};
+pub use outcome::{EndedBy, Outcome};
+pub use sealed::{Sealed, Vault};
+pub use time::Timestamp;

@@ -1,0 +1,2 @@
+//! The command line: wiring, nothing else.
+fn main() {}
