@@ -139,6 +139,7 @@ stored! {
     15 / 1 => Call::CallHungUp(call::v1::CallHungUp),
     16 / 1 => Call::MediaMeasured(call::v1::MediaMeasured),
     17 / 1 => Call::CallEnded(call::v1::CallEnded),
+    18 / 1 => Call::HangUpConfirmed(call::v1::HangUpConfirmed),
     100 / 1 => Batch::BatchOpened(BatchOpened),
     101 / 1 => Batch::ItemAdded(ItemAdded),
     102 / 1 => Batch::BatchLoaded(BatchLoaded),

@@ -149,6 +149,8 @@ pub enum SipHeard {
     Cancelled {
         /// Which leg.
         leg: LegId,
+        /// The final status, when one came.
+        status: Option<u16>,
     },
     /// A 2xx crossed our CANCEL: it was acknowledged and hung up. The leg is over.
     LateAnswerClosed {
