@@ -86,3 +86,35 @@ pub struct Happened {
     /// What.
     pub event: CallEvent,
 }
+
+/// Makes the family's event of its own struct.
+macro_rules! from_struct {
+    ($($variant:ident),* $(,)?) => {
+        $( impl From<$variant> for CallEvent {
+            fn from(event: $variant) -> Self {
+                Self::$variant(event.into())
+            }
+        } )*
+    };
+}
+
+from_struct!(
+    CallRequested,
+    CallQueued,
+    DialStarted,
+    CallProceeding,
+    CallRang,
+    EarlyMediaStarted,
+    TryFailed,
+    CancelIssued,
+    LateAnswerReleased,
+    CallAnswered,
+    PromptPlayed,
+    DigitPressed,
+    CallHeld,
+    CallResumed,
+    CallHungUp,
+    HangUpConfirmed,
+    MediaMeasured,
+    CallEnded,
+);
