@@ -2,4 +2,8 @@
 //!
 //! [`port`] is what goes in and out.
 
+pub mod codec;
 pub mod port;
+pub mod sdp;
+#[cfg(test)]
+mod seeded;
