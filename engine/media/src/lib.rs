@@ -4,6 +4,7 @@
 
 pub mod codec;
 pub mod port;
+pub mod rtp;
 pub mod sdp;
 #[cfg(test)]
 mod seeded;
