@@ -2,4 +2,9 @@
 //!
 //! [`port`] is what goes in and out.
 
+pub mod codec;
 pub mod port;
+pub mod rtp;
+pub mod sdp;
+#[cfg(test)]
+mod seeded;
