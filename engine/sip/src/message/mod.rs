@@ -1,14 +1,17 @@
-//! SIP messages: read without a copy ([`parse`]), written without a way to inject (`build`).
+//! SIP messages: read without a copy ([`parse`]), written without a way to inject
+//! ([`Builder`]).
 //!
 //! Reading is in two steps. [`parse`] refuses what nobody can use: bytes without an end, two
 //! Call-IDs, a Content-Length that lies. All else is read when it is asked for, so that a header
 //! nobody asks for can be as odd as it likes, and no answer is lost to it.
 
 mod address;
+mod build;
 mod fault;
 mod lexer;
 mod name;
 mod params;
+mod reply;
 mod text;
 mod uri;
 mod values;
@@ -18,9 +21,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use address::NameAddr;
+pub use build::{BuildError, Builder, sip_uri};
 pub use fault::{Fault, ParseError};
 pub use name::{Method, Name};
 pub use params::{Param, Params};
+pub use reply::{ack, cancel, respond};
 pub use text::{unescape, unquote};
 pub use uri::{Scheme, SipUri, UriError};
 pub use values::{CSEQ_END, RAck, Refresher, SessionExpires};
@@ -121,6 +126,14 @@ impl<'a> Message<'a> {
     pub fn method_text(&self) -> &str {
         match self.start {
             StartLine::Request { text, .. } => &self.head[text.range()],
+            StartLine::Response { .. } => "",
+        }
+    }
+
+    /// The Request-URI; empty of a response, and of a request that was refused for it.
+    pub fn uri(&self) -> &str {
+        match self.start {
+            StartLine::Request { uri, .. } => &self.head[uri.range()],
             StartLine::Response { .. } => "",
         }
     }
