@@ -173,6 +173,11 @@ impl Batch {
         self.paused = true;
     }
 
+    /// Whether every item has had its turn, or none will.
+    pub fn is_through(&self) -> bool {
+        self.paused || (self.ahead.is_empty() && !self.reading && self.unread.0 >= self.length)
+    }
+
     /// Changes the pace while it runs.
     pub fn change_rate(&mut self, per_second: Option<f64>) {
         match (&mut self.rate, per_second) {

@@ -1,6 +1,6 @@
 //! What a call wants done, handed to whom it belongs.
 
-use crate::slots::{Key, MediaState};
+use crate::slots::{Key, MediaState, ReinviteAnswer};
 use crate::{Now, Output, Switchboard};
 use call::{Effect, Invite, OpenDialog, Signal};
 use media::port::{MediaOrder, StreamId};
@@ -141,8 +141,9 @@ impl<V: Vault> Switchboard<V> {
 
     fn answer_reinvite(&mut self, key: Key) {
         let Some(answer) = self.slots[key].reinvite.take() else { return };
-        self.sip(key, |leg| SipOrder::AnswerReinvite(leg, Some(answer.sdp)));
-        if let Some(agreed) = answer.agreed {
+        let ReinviteAnswer { sdp, agreed } = *answer;
+        self.sip(key, |leg| SipOrder::AnswerReinvite(leg, Some(sdp)));
+        if let Some(agreed) = agreed {
             self.media(key, |stream| MediaOrder::Connect { stream, agreed });
         }
     }

@@ -37,6 +37,11 @@ impl<V: Vault> Switchboard<V> {
             self.outputs.push_back(Output::Answer(ticket, Answer::Refused(why)));
             return;
         }
+        if self.draining {
+            let why = "the engine is stopping".to_owned();
+            self.outputs.push_back(Output::Answer(ticket, Answer::Refused(why)));
+            return;
+        }
         let callee = self.vault.callee_key(&command.phone);
         let phone = self.vault.seal(callee, command.phone.as_bytes());
         let variables = (!command.variables.is_empty()).then(|| {
@@ -206,6 +211,9 @@ impl<V: Vault> Switchboard<V> {
 
     /// Lets the calls that wait dial, as far as lanes and gateways go.
     pub(crate) fn serve_waiting(&mut self, now: Now) {
+        if self.draining {
+            return;
+        }
         self.waiting.bring_due(now.utc);
         for priority in [Priority::Urgent, Priority::Bulk] {
             loop {

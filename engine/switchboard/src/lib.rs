@@ -231,12 +231,13 @@ impl<V: Vault> Switchboard<V> {
             Input::Sip(heard) => self.sip_heard(heard, now),
             Input::Media(heard) => self.media_heard(heard, now),
             Input::Durable(batch, results) => self.durable(batch, results, now),
-            Input::Drain => self.drain(),
+            Input::Drain => {
+                self.drain();
+                self.end_calls(now, |slot| slot.is_waiting);
+            }
             Input::ShutDown => {
                 self.drain();
-                for key in self.slots.keys() {
-                    self.hear(key, Signal::ShutDown, now);
-                }
+                self.end_calls(now, |_| true);
             }
             Input::Tick => {}
         }
@@ -283,13 +284,18 @@ impl<V: Vault> Switchboard<V> {
         self.slots.len()
     }
 
-    /// Whether nothing is up, on its way to the disk, promised or waiting for its turn.
+    /// Whether nothing is up, on its way to the disk, promised or waiting for its turn. Once it
+    /// drains, calls that were never dialled and redials may stay for the next start.
     pub fn is_idle(&self) -> bool {
+        if !self.journal.is_empty() || !self.outputs.is_empty() {
+            return false;
+        }
+        if self.draining {
+            return self.slots.all(|slot| slot.is_waiting && slot.in_flight == 0);
+        }
         self.slots.is_empty()
-            && self.journal.is_empty()
-            && self.outputs.is_empty()
-            && (self.draining || self.redials.is_empty())
-            && (self.draining || self.batches.iter().all(|(batch, _)| batch.is_through()))
+            && self.redials.is_empty()
+            && self.batches.iter().all(|(batch, _)| batch.is_through())
     }
 
     /// How many redials are promised, and when the next one is due.
@@ -305,6 +311,16 @@ impl<V: Vault> Switchboard<V> {
     fn drain(&mut self) {
         self.draining = true;
         self.batches.iter_mut().for_each(|(batch, _)| batch.pause());
+    }
+
+    /// Calls are told that the engine will not wait for them. One that was never dialled stays
+    /// for the next start.
+    fn end_calls(&mut self, now: Now, which: impl Fn(&slots::Slot) -> bool) {
+        for key in self.slots.keys() {
+            if which(&self.slots[key]) {
+                self.hear(key, Signal::ShutDown, now);
+            }
+        }
     }
 
     /// A call hears something: now, or when its events in flight are durable.
