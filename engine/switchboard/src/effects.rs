@@ -91,8 +91,7 @@ impl<V: Vault> Switchboard<V> {
     fn close_media(&mut self, key: Key) {
         self.media(key, |stream| MediaOrder::Close { stream });
         let slot = &mut self.slots[key];
-        slot.media =
-            if slot.has_audio() { MediaState::Closing } else { MediaState::Closed };
+        slot.media = if slot.has_audio() { MediaState::Closing } else { MediaState::Closed };
         slot.agreed = None;
     }
 

@@ -246,7 +246,8 @@ impl<V: Vault> Switchboard<V> {
             (true, false) => raw.to_owned(),
             (false, false) => format!("{phrase} | {raw}"),
         };
-        let end = (0..=DETAIL_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+        let end =
+            (0..=DETAIL_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or(0));
         let callee = self.slots[key].call.facts().requested.callee;
         Some(self.vault.seal(callee, text.as_bytes()))

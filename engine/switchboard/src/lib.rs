@@ -352,12 +352,7 @@ impl<V: Vault> Switchboard<V> {
     }
 
     /// A batch was appended: the calls move, and their effects are run.
-    fn durable(
-        &mut self,
-        batch: BatchId,
-        results: Vec<Result<Appended, AppendError>>,
-        now: Now,
-    ) {
+    fn durable(&mut self, batch: BatchId, results: Vec<Result<Appended, AppendError>>, now: Now) {
         let pending = self.journal.done(batch);
         for (pending, result) in pending.into_iter().zip(results) {
             let Some(key) = self.slots.check(pending.key) else { continue };
@@ -374,7 +369,11 @@ impl<V: Vault> Switchboard<V> {
                     tracing::error!(call = %self.slots[key].id, "another owner has written to this call: given up here");
                     self.release(key);
                 }
-                Err(error @ (AppendError::Broken(_) | AppendError::Unknown(_) | AppendError::Rejected(_))) => {
+                Err(
+                    error @ (AppendError::Broken(_)
+                    | AppendError::Unknown(_)
+                    | AppendError::Rejected(_)),
+                ) => {
                     self.outputs.push_back(Output::Stop(error.to_string()));
                 }
             }
@@ -479,8 +478,5 @@ impl<V: Vault> Switchboard<V> {
 
 /// Whether a signal must not be dropped, however many are held.
 fn matters(signal: &Signal) -> bool {
-    !matches!(
-        signal,
-        Signal::Progress { .. } | Signal::Digit { .. } | Signal::Reinvited { .. }
-    )
+    !matches!(signal, Signal::Progress { .. } | Signal::Digit { .. } | Signal::Reinvited { .. })
 }

@@ -26,12 +26,7 @@ impl Timers {
         self.due.insert((at, index, timer));
     }
 
-    pub fn stop(
-        &mut self,
-        index: u32,
-        timer: Timer,
-        deadlines: &mut [Option<Timestamp>; 6],
-    ) {
+    pub fn stop(&mut self, index: u32, timer: Timer, deadlines: &mut [Option<Timestamp>; 6]) {
         if let Some(at) = deadlines[timer as usize].take() {
             self.due.remove(&(at, index, timer));
         }
