@@ -12,6 +12,7 @@ mod lexer;
 mod name;
 mod params;
 mod reply;
+mod strict;
 mod text;
 mod uri;
 mod values;
