@@ -3,6 +3,8 @@
 //! [`port`] is what goes in and out.
 
 pub mod codec;
+pub mod dtmf;
+pub mod jitter;
 pub mod port;
 pub mod rtp;
 pub mod sdp;
