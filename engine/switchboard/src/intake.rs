@@ -48,7 +48,7 @@ impl<V: Vault> Switchboard<V> {
             let json = serde_json::to_vec(&command.variables).expect("JSON values are JSON");
             self.vault.seal(callee, &json)
         });
-        let fingerprint = self.vault.fingerprint(command.canonical().as_bytes());
+        let fingerprint = self.vault.fingerprint(&command.canonical());
         let requested = CallRequested {
             command_id: command.command_id,
             fingerprint,

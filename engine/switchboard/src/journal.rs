@@ -6,21 +6,19 @@ use schemas::call::CallEvent;
 use schemas::sealed::StoredKey;
 use schemas::{CallId, StreamId, Timestamp};
 use smallvec::SmallVec;
-use store::{Append, Expected, NewEvent};
+use store::{Append, Batch, Expected, NewEvent};
 
 /// Names a batch until it is durable.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BatchId(pub u64);
 
-/// What is to become durable, in this order: the keys, then the appends as one batch.
+/// What is to become durable as one batch, its keys first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AppendBatch {
     /// Its name, for [`crate::Input::Durable`].
     pub id: BatchId,
-    /// Keys of persons that its events are sealed with.
-    pub keys: Vec<StoredKey>,
-    /// Independent appends.
-    pub appends: Vec<Append>,
+    /// What to hand to the store.
+    pub batch: Batch,
 }
 
 /// What waits for an append.
@@ -83,7 +81,8 @@ impl Journal {
         self.batches += 1;
         let id = BatchId(self.batches);
         self.in_flight = Some((id, std::mem::take(&mut self.pending)));
-        Some(AppendBatch { id, keys: keys(), appends: std::mem::take(&mut self.gathering) })
+        let appends = std::mem::take(&mut self.gathering);
+        Some(AppendBatch { id, batch: Batch { keys: keys(), appends } })
     }
 
     /// What waited for this batch.

@@ -87,10 +87,3 @@ pub struct EndCall {
     /// Whether only a call that has not been answered is meant (`CancelCall`).
     pub only_unanswered: bool,
 }
-
-impl PlaceCall {
-    /// The command's content in one fixed form: equal commands have equal forms.
-    pub fn canonical(&self) -> String {
-        format!("{self:?}")
-    }
-}

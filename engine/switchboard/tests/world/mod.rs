@@ -183,7 +183,7 @@ impl World {
                 let batch = self.waiting_batch.take().or_else(|| self.board.take_batch());
                 if let Some(batch) = batch {
                     moved = true;
-                    let results = batch.appends.iter().map(|a| self.log.append(a)).collect();
+                    let results = batch.batch.appends.iter().map(|a| self.log.append(a)).collect();
                     self.board.handle(Input::Durable(batch.id, results), self.now);
                 }
             } else if self.waiting_batch.is_none() {
