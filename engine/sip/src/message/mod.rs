@@ -26,7 +26,9 @@ pub use build::{BuildError, Builder, sip_uri};
 pub use fault::{Fault, ParseError};
 pub use name::{Method, Name};
 pub use params::{Param, Params};
+pub(crate) use params::{list, split_param};
 pub use reply::{ack, cancel, respond};
+pub(crate) use text::{Quoted, quoted_length};
 pub use text::{unescape, unquote};
 pub use uri::{Scheme, SipUri, UriError};
 pub use values::{CSEQ_END, RAck, Refresher, SessionExpires};
@@ -158,7 +160,7 @@ impl<'a> Message<'a> {
         let is_list = name.is_list();
         self.lines(name).flat_map(move |line| {
             let (listed, single) =
-                if is_list { (Some(params::list(line)), None) } else { (None, Some(line)) };
+                if is_list { (Some(list(line)), None) } else { (None, Some(line)) };
             listed.into_iter().flatten().chain(single)
         })
     }
