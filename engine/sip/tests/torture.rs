@@ -55,7 +55,10 @@ fn check(folder: &str, names: &str, expect: Expect) {
 fn all_valid_messages_of_rfc_4475_are_taken() {
     let names = "wsinv intmeth esc01 escnull esc02 lwsdisp longreq dblreq semiuri transports mpart01 unreason noreason
         badbranch unkscm novelsc unksm2 bext01 invut regaut01 bcast zeromf cparam01 cparam02 regescrt sdp01 inv2543";
-    check("rfc4475", names, expect![[r#"
+    check(
+        "rfc4475",
+        names,
+        expect![[r#"
         wsinv taken: INVITE 9 UDP/390skdjuw tags 98asjd8/1918181833n of 3 Via, 1 sip:jdrosen@example.com body 150
         intmeth taken: !interesting-Method0123456789_*+`.%indeed'~ 139122385 TCP/z9hG4bK-.!%66*_+`'~ tags _token~1'+`*%!-./- of 1 Via, 0 Contact body 0
         esc01 taken: INVITE 234234 UDP/z9hG4bKkdjuw tags 938/- of 1 Via, 1 sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31 body 150
@@ -83,14 +86,18 @@ fn all_valid_messages_of_rfc_4475_are_taken() {
         regescrt taken: REGISTER 14398234 UDP/z9hG4bKkdjuw tags 8/- of 1 Via, 1 sip:user@example.com?Route=%3Csip:sip.example.com%3E body 0
         sdp01 taken: INVITE 8 UDP/z9hG4bKkdjuw tags 234/- of 1 Via, 1 sip:caller@host15.example.net body 150
         inv2543 taken: INVITE 56 UDP/- tags -/- of 1 Via, 0 Contact body 105
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn all_invalid_messages_of_rfc_4475_are_refused() {
     let names = "badinv01 clerr ncl scalar02 scalarlg quotbal ltgtruri lwsruri lwsstart trws escruri baddate regbadct
         badaspec baddn badvers mismatch01 mismatch02 bigcode insuf multi01 mcl01";
-    check("rfc4475", names, expect![[r#"
+    check(
+        "rfc4475",
+        names,
+        expect![[r#"
         badinv01 400 Malformed Header: a malformed Via header
         clerr 400 Bad Content-Length: a body shorter than its Content-Length
         ncl 400 Bad Content-Length: a malformed Content-Length
@@ -113,7 +120,8 @@ fn all_invalid_messages_of_rfc_4475_are_refused() {
         insuf dropped: no Call-ID header
         multi01 400 Repeated Header: more than one Call-ID header
         mcl01 400 Bad Content-Length: a malformed Content-Length
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -121,7 +129,10 @@ fn messages_of_rfc_5118_are_taken_but_for_the_address_without_brackets() {
     let names = "ipv6-good ipv6-bad port-ambiguous port-unambiguous via-received-param-with-delim
         via-received-param-no-delim ipv6-in-sdp mult-ip-in-header mult-ip-in-sdp ipv4-mapped-ipv6
         ipv6-bug-abnf-3-colons ipv6-correct-abnf-2-colons";
-    check("rfc5118", names, expect![[r#"
+    check(
+        "rfc5118",
+        names,
+        expect![[r#"
         ipv6-good taken: REGISTER 98176 UDP/z9hG4bKas3-111 tags 81x2/- of 1 Via, 1 sip:caller@[2001:db8::1] body 0
         ipv6-bad 400 Bad Request-URI: a malformed Request-URI
         port-ambiguous taken: REGISTER 98176 UDP/z9hG4bKas3-111 tags 81x2/- of 1 Via, 1 sip:caller@[2001:db8::1] body 0
@@ -134,5 +145,6 @@ fn messages_of_rfc_5118_are_taken_but_for_the_address_without_brackets() {
         ipv4-mapped-ipv6 taken: INVITE 612 UDP/z9hG4bKbh19 tags 81x2/- of 2 Via, 1 sip:ted@[::ffff:192.0.2.2] body 245
         ipv6-bug-abnf-3-colons taken: OPTIONS 689 UDP/z9hG4bKas3-111 tags 810x2/- of 1 Via, 0 Contact body 0
         ipv6-correct-abnf-2-colons taken: OPTIONS 689 UDP/z9hG4bKas3-111 tags 810x2/- of 1 Via, 0 Contact body 0
-    "#]]);
+    "#]],
+    );
 }

@@ -8,7 +8,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::name::{Method, Name};
-use super::text::{Set, TOKEN};
+use super::text::{Quoted, Set, TOKEN};
 use super::uri::{split_host_port, split_scheme};
 use super::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, Message};
 use crate::port::{Reason, Transport};
@@ -197,15 +197,11 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// A quoted string (RFC 3261, 25.1).
+    /// A quoted string.
     fn quoted(&mut self, text: &str, what: &'static str) -> &mut Self {
-        self.push("\"");
-        let mut rest = text;
-        while let Some(at) = rest.find(['"', '\\']) {
-            self.text(&rest[..at], what).push("\\").push(&rest[at..=at]);
-            rest = &rest[at + 1..];
-        }
-        self.text(rest, what).push("\"")
+        self.check(!text.contains(char::is_control), BuildError::Control(what));
+        self.push_display(format_args!("{}", Quoted(text)));
+        self
     }
 
     /// Text without control characters.

@@ -26,7 +26,9 @@ pub use build::{BuildError, Builder, sip_uri};
 pub use fault::{Fault, ParseError};
 pub use name::{Method, Name};
 pub use params::{Param, Params};
+pub(crate) use params::{list, split_param};
 pub use reply::{ack, cancel, respond};
+pub(crate) use text::{Quoted, quoted_length};
 pub use text::{unescape, unquote};
 pub use uri::{Scheme, SipUri, UriError};
 pub use values::{CSEQ_END, RAck, Refresher, SessionExpires};
@@ -97,6 +99,14 @@ pub fn parse(bytes: &[u8]) -> Result<Message<'_>, ParseError<'_>> {
     }
 }
 
+/// The Content-Length in the head of a message out of a stream, where there must be one.
+pub(crate) fn content_length(head: &[u8]) -> Result<usize, Fault> {
+    let Lexed { head, start, fields, .. } = lexer::lex(head)?;
+    let message =
+        Message { head, start, fields, cseq: (0, Method::Other), body: &[], line_fault: None };
+    message.content_length()?.ok_or(Fault::Missing(Name::ContentLength))
+}
+
 impl<'a> Message<'a> {
     /// The first line.
     pub fn start(&self) -> Start<'_> {
@@ -158,7 +168,7 @@ impl<'a> Message<'a> {
         let is_list = name.is_list();
         self.lines(name).flat_map(move |line| {
             let (listed, single) =
-                if is_list { (Some(params::list(line)), None) } else { (None, Some(line)) };
+                if is_list { (Some(list(line)), None) } else { (None, Some(line)) };
             listed.into_iter().flatten().chain(single)
         })
     }
