@@ -2,6 +2,7 @@
 //!
 //! [`port`] is what goes in and out.
 
+pub mod clip;
 pub mod codec;
 pub mod dtmf;
 pub mod jitter;
