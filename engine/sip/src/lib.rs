@@ -2,6 +2,7 @@
 //!
 //! [`port`] is what goes in and out. [`message`] reads and writes what is on the wire.
 
+pub mod auth;
 pub mod ids;
 pub mod message;
 pub mod port;

@@ -1,14 +1,18 @@
-//! SIP messages: read without a copy ([`parse`]), written without a way to inject (`build`).
+//! SIP messages: read without a copy ([`parse`]), written without a way to inject
+//! ([`Builder`]).
 //!
 //! Reading is in two steps. [`parse`] refuses what nobody can use: bytes without an end, two
 //! Call-IDs, a Content-Length that lies. All else is read when it is asked for, so that a header
 //! nobody asks for can be as odd as it likes, and no answer is lost to it.
 
 mod address;
+mod build;
 mod fault;
 mod lexer;
 mod name;
 mod params;
+mod reply;
+mod strict;
 mod text;
 mod uri;
 mod values;
@@ -18,9 +22,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use address::NameAddr;
+pub use build::{BuildError, Builder, sip_uri};
 pub use fault::{Fault, ParseError};
 pub use name::{Method, Name};
 pub use params::{Param, Params};
+pub(crate) use params::{list, split_param};
+pub use reply::{ack, cancel, respond};
+pub(crate) use text::{Quoted, quoted_length};
 pub use text::{unescape, unquote};
 pub use uri::{Scheme, SipUri, UriError};
 pub use values::{CSEQ_END, RAck, Refresher, SessionExpires};
@@ -125,6 +133,14 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The Request-URI; empty of a response, and of a request that was refused for it.
+    pub fn uri(&self) -> &str {
+        match self.start {
+            StartLine::Request { uri, .. } => &self.head[uri.range()],
+            StartLine::Response { .. } => "",
+        }
+    }
+
     /// The status of a response; None of a request.
     pub fn status(&self) -> Option<u16> {
         match self.start {
@@ -144,7 +160,7 @@ impl<'a> Message<'a> {
         let is_list = name.is_list();
         self.lines(name).flat_map(move |line| {
             let (listed, single) =
-                if is_list { (Some(params::list(line)), None) } else { (None, Some(line)) };
+                if is_list { (Some(list(line)), None) } else { (None, Some(line)) };
             listed.into_iter().flatten().chain(single)
         })
     }

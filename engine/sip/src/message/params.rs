@@ -32,11 +32,11 @@ impl<'a> Params<'a> {
 
     /// One after the other, in their order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
-        pieces(self.0, b';').filter(|piece| !piece.is_empty()).map(|piece| {
-            match cut_unquoted(piece, b'=') {
-                Some((name, value)) => Param { name: trim(name), value: Some(trim(value)) },
-                None => Param { name: piece, value: None },
-            }
+        split(self.0, b';', false).filter(|piece| !piece.is_empty()).map(|piece| match split_param(
+            piece,
+        ) {
+            Some((name, value)) => Param { name, value: Some(value) },
+            None => Param { name: piece, value: None },
         })
     }
 
@@ -62,9 +62,9 @@ pub(crate) fn cut_unquoted(text: &str, at: u8) -> Option<(&str, &str)> {
     (end < text.len()).then(|| (&text[..end], &text[end + 1..]))
 }
 
-/// The pieces of `text` between separators that stand outside quotation marks, without blanks.
-fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> {
-    split(text, separator, false)
+/// Name and value of `name = value`.
+pub(crate) fn split_param(piece: &str) -> Option<(&str, &str)> {
+    cut_unquoted(piece, b'=').map(|(name, value)| (trim(name), trim(value)))
 }
 
 /// The values of a list: split at commas outside quotation marks and angle brackets, without
@@ -73,6 +73,8 @@ pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
     split(text, b',', true).filter(|value| !value.is_empty())
 }
 
+/// The pieces of `text` between separators outside quotation marks, and outside angle brackets when
+/// asked, without blanks around them.
 fn split(text: &str, separator: u8, brackets: bool) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {

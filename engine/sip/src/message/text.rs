@@ -1,6 +1,7 @@
 //! Which bytes may stand where (RFC 3261, 25.1), and the two escapes of SIP: `%41` and `\"`.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// token: the letters of names, methods, tags, branches.
 pub(crate) const TOKEN: Set = Set::alphanumeric().with(b"-.!%*_+`'~");
@@ -124,6 +125,21 @@ pub fn unquote(text: &str) -> Cow<'_, str> {
         plain.extend(if c == '\\' { chars.next() } else { Some(c) });
     }
     Cow::Owned(plain)
+}
+
+/// Between quotation marks, with a backslash before what would end it (RFC 3261, 25.1).
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        let mut rest = self.0;
+        while let Some(at) = rest.find(['"', '\\']) {
+            write!(f, "{}\\{}", &rest[..at], &rest[at..=at])?;
+            rest = &rest[at + 1..];
+        }
+        write!(f, "{rest}\"")
+    }
 }
 
 /// The length of the quoted string at the start of `bytes`, marks included. None when it has no

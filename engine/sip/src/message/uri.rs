@@ -172,7 +172,14 @@ pub(crate) fn is_host(text: &str) -> bool {
 /// The address that a host is; None when it is a name.
 pub(crate) fn host_address(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        Some(inner) => {
+            let inner = inner.strip_suffix(']')?;
+            // The grammar of RFC 3261 has a colon too many before an embedded IPv4 address, and
+            // messages were made by it (RFC 5118, 4.10).
+            let address =
+                inner.parse().or_else(|_| inner.replacen(":::", "::", 1).parse::<Ipv6Addr>());
+            address.ok().map(IpAddr::V6)
+        }
         None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
     }
 }
