@@ -2,4 +2,12 @@
 //!
 //! [`port`] is what goes in and out.
 
+pub mod clip;
+pub mod codec;
+pub mod dtmf;
+pub mod jitter;
 pub mod port;
+pub mod rtp;
+pub mod sdp;
+#[cfg(test)]
+mod seeded;

@@ -70,6 +70,8 @@ pub enum MediaOrder {
 pub struct Agreed {
     /// Where their audio is to be sent, by their SDP. Symmetric RTP may correct it.
     pub remote: SocketAddr,
+    /// Where their RTCP goes, when it is not one port above (RFC 3605).
+    pub rtcp: Option<SocketAddr>,
     /// The codec both speak.
     pub codec: Codec,
     /// Payload type of telephone-event (RFC 4733), when both speak it.
