@@ -1,0 +1,433 @@
+//! Requests within the call: the caller's, and the callee's own.
+
+use super::leg::Leg;
+use super::repeat::{Fired, Repeat};
+use super::reply::{line, transport_param, via_transport};
+use super::sdp;
+use super::write::{self, ALLOW, Echo};
+use super::{Output, RtpOrder, World};
+use crate::callee::{Ask, Input, OnBye, OnReinvite, Sdp};
+use crate::ledger::EndedBy;
+use sip::message::{Message, Method};
+use sip::port::{Peer, Transport};
+use std::fmt::Write;
+
+/// A request of ours that waits for its final.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub ask: Ask,
+    pub branch: String,
+    bytes: Vec<u8>,
+    pub repeat: Repeat,
+}
+
+/// A re-INVITE of the caller's that we answered.
+#[derive(Debug)]
+pub(super) struct Reinvited {
+    branch: Box<str>,
+    pub cseq: u32,
+    response: Vec<u8>,
+    /// Runs until the ACK.
+    pub repeat: Option<Repeat>,
+}
+
+impl Leg {
+    /// A request came whose To tag is ours.
+    pub fn asked(
+        &mut self,
+        request: &Message<'_>,
+        method: Method,
+        peer: Peer,
+        fork: u8,
+        world: &mut World<'_>,
+    ) {
+        let echo = Echo::of(request, peer);
+        let plain = |status| echo.response(status, "", "", "");
+        let branch = request.top_via().branch().unwrap_or("");
+        if method == Method::Bye {
+            self.entry.byes += 1;
+        }
+        let again = method == Method::Bye && self.bye_branch.as_deref() == Some(branch);
+        let closed = match self.on_bye {
+            OnBye::Ignore if again => None,
+            OnBye::Accept if again => Some(200),
+            _ => Some(481),
+        };
+        let Some(live) = &mut self.live else {
+            closed.into_iter().for_each(|status| world.send(echo.to(), plain(status)));
+            return;
+        };
+        let dialog = live.dialogs.iter_mut().find(|dialog| dialog.fork == fork);
+        let (cseq, _) = request.cseq();
+        let Some(dialog) = dialog else {
+            return self.asked_early(request, method, &echo, world);
+        };
+        if dialog.closed {
+            closed.into_iter().for_each(|status| world.send(echo.to(), plain(status)));
+            return;
+        }
+        // RFC 3261, 12.2.2. An equal number is a repeat, and is answered as before.
+        if cseq < dialog.remote_cseq {
+            return world.send(echo.to(), plain(500));
+        }
+        dialog.remote_cseq = cseq;
+        self.check_direction(request);
+        match method {
+            Method::Bye => self.hung_up(fork, branch, &echo, world),
+            Method::Invite => self.reinvited(request, branch, &echo, world),
+            Method::Update => {
+                let (status, headers, body) = self.renegotiate(request, world);
+                world.send(echo.to(), echo.response(status, "", &headers, &body));
+            }
+            Method::Info => {
+                self.entry.info_digits.extend(digit_of(request.body()));
+                world.send(echo.to(), plain(200));
+            }
+            Method::Options => world.send(echo.to(), echo.response(200, "", ALLOW, "")),
+            Method::Prack => self.pracked(request, &echo, world),
+            _ => world.send(echo.to(), echo.response(405, "", ALLOW, "")),
+        }
+    }
+
+    /// A request within a dialog that has no 2xx yet.
+    fn asked_early(
+        &mut self,
+        request: &Message<'_>,
+        method: Method,
+        echo: &Echo,
+        world: &mut World<'_>,
+    ) {
+        let to = echo.to();
+        match method {
+            Method::Prack => self.pracked(request, echo, world),
+            // Allowed to a caller, and rare (RFC 3261, 15): it ends the INVITE as a CANCEL does.
+            Method::Bye if self.entry.status == 0 => {
+                world.send(to, echo.response(200, "", "", ""));
+                self.entry.ended_by = EndedBy::Caller;
+                self.tell(Input::Cancelled, None, world);
+            }
+            Method::Update | Method::Info | Method::Options if self.entry.status == 0 => {
+                world.send(to, echo.response(200, "", ALLOW, ""));
+            }
+            _ => world.send(to, echo.response(481, "", "", "")),
+        }
+    }
+
+    fn hung_up(&mut self, fork: u8, branch: &str, echo: &Echo, world: &mut World<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let first = live.dialogs.first().is_some_and(|dialog| dialog.fork == fork);
+        for dialog in live.dialogs.iter_mut().filter(|dialog| dialog.fork == fork) {
+            (dialog.closed, dialog.repeat) = (true, None);
+        }
+        self.bye_branch = Some(branch.into());
+        if first {
+            if self.entry.ended_ms == 0 {
+                self.entry.ended_ms = world.wall_ms();
+                self.entry.ended_by = EndedBy::Caller;
+            }
+            self.tell(Input::HungUp, Some(echo), world);
+        } else {
+            world.send(echo.to(), echo.response(200, "", "", ""));
+            self.settle(world);
+        }
+    }
+
+    fn pracked(&mut self, request: &Message<'_>, echo: &Echo, world: &mut World<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let wanted = live.reliable.as_ref().map(|reliable| reliable.rseq);
+        let confirmed = request
+            .rack()
+            .filter(|rack| rack.cseq == self.entry.cseq && rack.method == Method::Invite);
+        match confirmed {
+            Some(rack) if Some(rack.rseq) == wanted => {
+                live.reliable = None;
+                self.entry.pracks += 1;
+                world.send(echo.to(), echo.response(200, "", "", ""));
+                self.tell(Input::Pracked, None, world);
+            }
+            // A repeat of one that we had.
+            Some(rack) if rack.rseq <= live.rseq => {
+                world.send(echo.to(), echo.response(200, "", "", ""));
+            }
+            _ => world.send(echo.to(), echo.response(481, "", "", "")),
+        }
+    }
+
+    fn reinvited(
+        &mut self,
+        request: &Message<'_>,
+        branch: &str,
+        echo: &Echo,
+        world: &mut World<'_>,
+    ) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(before) = live.reinvited.as_ref().filter(|before| *before.branch == *branch) {
+            return world.send(echo.to(), before.response.clone());
+        }
+        let manners = live.callee.plan().manners.reinvite;
+        let glare = matches!(&live.asked, Some(Asked { ask: Ask::Reinvite(_), .. }))
+            || (manners == OnReinvite::GlareOnce && !std::mem::replace(&mut live.glared, true));
+        let (status, headers, body) = if glare {
+            // RFC 3261, 14.2.
+            (491, String::new(), String::new())
+        } else if manners == OnReinvite::Refuse {
+            (488, String::new(), String::new())
+        } else {
+            self.renegotiate(request, world)
+        };
+        let headers = match (&self.live, status) {
+            (Some(live), 200) => {
+                let transport = transport_param(live.peer.transport);
+                let here = world.options.here;
+                format!("Contact: <sip:c{:x}@{here}{transport}>\r\n{headers}", self.serial)
+            }
+            _ => headers,
+        };
+        let response = echo.response(status, "", &headers, &body);
+        world.send(echo.to(), response.clone());
+        let Some(live) = &mut self.live else { return };
+        let repeat = Some(Repeat::up_to_t2(world.now, world.options.timers));
+        let (cseq, _) = request.cseq();
+        live.reinvited = Some(Reinvited { branch: branch.into(), cseq, response, repeat });
+    }
+
+    /// Takes a new offer. Gives back status, headers and body of its answer.
+    fn renegotiate(
+        &mut self,
+        request: &Message<'_>,
+        world: &mut World<'_>,
+    ) -> (u16, String, String) {
+        self.entry.reinvites += 1;
+        let mut headers = String::new();
+        if let Some(expires) = request.session_expires() {
+            // Who asked refreshes (RFC 4028, 9): it just did.
+            let seconds = expires.seconds;
+            headers = format!("Require: timer\r\nSession-Expires: {seconds};refresher=uac\r\n");
+        }
+        let is_invite = request.method() == Some(Method::Invite);
+        if request.body().is_empty() && !is_invite {
+            return (200, headers, String::new());
+        }
+        let local = self.local(world);
+        let offer = if request.body().is_empty() { None } else { sdp::read(request.body()) };
+        if offer.is_none() && !request.body().is_empty() {
+            return (488, String::new(), String::new());
+        }
+        let Some(live) = &mut self.live else { return (481, String::new(), String::new()) };
+        live.audio = offer.or(live.audio);
+        let version = live.next_version(self.serial);
+        let body = sdp::write(Sdp::Answer, offer.as_ref(), local, version);
+        if offer.is_some() {
+            self.stream(world);
+        }
+        (200, headers, body)
+    }
+
+    /// Sends a request of the callee's.
+    pub fn ask(&mut self, ask: Ask, world: &mut World<'_>) {
+        let local = match ask {
+            Ask::Reinvite(_) => self.local(world),
+            _ => world.options.here,
+        };
+        let Some(live) = &mut self.live else { return };
+        live.own_cseq += 1;
+        let version = live.next_version(self.serial);
+        let branch = format!("z9hG4bKs{:x}q{:x}", self.serial, live.own_cseq);
+        let (method, body_type, body) = match ask {
+            Ask::Bye(_) => (Method::Bye, "", String::new()),
+            Ask::Info(digit) => {
+                let body = format!("Signal={}\r\nDuration=160\r\n", char::from(digit));
+                (Method::Info, "application/dtmf-relay", body)
+            }
+            Ask::Reinvite(offer) => {
+                let body = sdp::write_offer(offer, local, version);
+                (Method::Invite, "application/sdp", body)
+            }
+        };
+        let extra = match ask {
+            Ask::Bye(Some(cause)) => format!("Reason: Q.850;cause={cause}\r\n"),
+            _ => String::new(),
+        };
+        let cseq = live.own_cseq;
+        let bytes = self.request(method, cseq, &branch, &extra, body_type, &body, world);
+        let Some(live) = &mut self.live else { return };
+        let timers = world.options.timers;
+        let repeat = match (live.peer.transport, method) {
+            (Transport::Tcp, _) => Repeat::once(world.now, timers),
+            (Transport::Udp, Method::Invite) => Repeat::doubling(world.now, timers),
+            (Transport::Udp, _) => Repeat::up_to_t2(world.now, timers),
+        };
+        world.send(live.peer, bytes.clone());
+        live.asked = Some(Asked { ask, branch, bytes, repeat });
+        if method == Method::Bye {
+            // Who hangs up talks no longer, whatever becomes of the BYE.
+            if let Some(local) = live.local.take() {
+                live.streaming = false;
+                world.out.push(Output::Rtp(RtpOrder::Close { local }));
+            }
+            self.entry.byes_sent += 1;
+            if self.entry.ended_ms == 0 {
+                self.entry.ended_ms = world.wall_ms();
+                self.entry.ended_by = EndedBy::Callee;
+            }
+        }
+    }
+
+    /// Writes a request within the first dialog.
+    #[allow(clippy::too_many_arguments, reason = "each is one part of the message")]
+    fn request(
+        &self,
+        method: Method,
+        cseq: u32,
+        branch: &str,
+        extra: &str,
+        body_type: &str,
+        body: &str,
+        world: &World<'_>,
+    ) -> Vec<u8> {
+        let Some(live) = &self.live else { return Vec::new() };
+        let (here, name) = (world.options.here, method.text());
+        let fork = live.dialogs.first().map_or(0, |dialog| dialog.fork);
+        let via = via_transport(live.peer.transport);
+        let transport = transport_param(live.peer.transport);
+        let mut text = String::with_capacity(700);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{name} {} SIP/2.0\r\nVia: SIP/2.0/{via} {here};branch={branch};rport\r\n\
+             Max-Forwards: 70\r\nFrom: {};tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {name}\r\n\
+             Contact: <sip:c{:x}@{here}{transport}>\r\n",
+            live.target,
+            live.called,
+            self.tag(fork),
+            live.caller,
+            self.entry.call_id,
+            self.serial,
+        );
+        for route in &live.routes {
+            line(&mut text, "Route", route);
+        }
+        text.push_str(extra);
+        match body_type {
+            "" | "application/sdp" => write::finish(text, body),
+            other => {
+                let _ = write!(
+                    text,
+                    "Content-Type: {other}\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                text.into_bytes()
+            }
+        }
+    }
+
+    /// A response to a request of ours came.
+    pub fn answered(&mut self, response: &Message<'_>, status: u16, world: &mut World<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let (cseq, method) = response.cseq();
+        if let Some((acked, bytes)) = &live.last_ack {
+            if method == Method::Invite && *acked == cseq && status >= 200 {
+                let bytes = bytes.clone();
+                return world.send(live.peer, bytes);
+            }
+        }
+        let branch = response.top_via().branch().unwrap_or("").to_owned();
+        let Some(asked) = live.asked.as_mut().filter(|asked| asked.branch == branch) else {
+            return;
+        };
+        if status < 200 {
+            match asked.ask {
+                // Only its end is waited for now.
+                Ask::Reinvite(_) => asked.repeat = Repeat::once(world.now, world.options.timers),
+                _ => asked.repeat.slow_down(world.now, world.options.timers),
+            }
+            return;
+        }
+        if matches!(asked.ask, Ask::Reinvite(_)) {
+            self.ack(cseq, &branch, status, response, world);
+        }
+        self.finish_request(status, world);
+    }
+
+    /// ACKs the final of our re-INVITE, and takes its SDP.
+    fn ack(
+        &mut self,
+        cseq: u32,
+        branch: &str,
+        status: u16,
+        response: &Message<'_>,
+        world: &mut World<'_>,
+    ) {
+        let accepted = status / 100 == 2;
+        let branch = if accepted { format!("{branch}k") } else { branch.to_owned() };
+        let theirs = sdp::read(response.body()).filter(|_| accepted);
+        let body = match (theirs, accepted) {
+            // They offered, because we had not: the ACK answers.
+            (Some(theirs), true) if self.offered_nothing() => {
+                let local = self.local(world);
+                let version = self.live.as_mut().map_or(0, |live| live.next_version(self.serial));
+                sdp::write(Sdp::Answer, Some(&theirs), local, version)
+            }
+            _ => String::new(),
+        };
+        let bytes = self.request(Method::Ack, cseq, &branch, "", "application/sdp", &body, world);
+        let Some(live) = &mut self.live else { return };
+        world.send(live.peer, bytes.clone());
+        live.last_ack = Some((cseq, bytes));
+        if theirs.is_some() {
+            live.audio = theirs;
+            self.stream(world);
+        }
+    }
+
+    fn offered_nothing(&self) -> bool {
+        let asked = self.live.as_ref().and_then(|live| live.asked.as_ref());
+        asked.is_some_and(|asked| asked.ask == Ask::Reinvite(crate::callee::Offer::Empty))
+    }
+
+    /// Our request has its final, or none came in time.
+    fn finish_request(&mut self, status: u16, world: &mut World<'_>) {
+        let Some(live) = &mut self.live else { return };
+        let Some(asked) = live.asked.take() else { return };
+        if matches!(asked.ask, Ask::Bye(_)) || matches!(status, 408 | 481) {
+            if let Some(dialog) = live.dialogs.first_mut() {
+                (dialog.closed, dialog.repeat) = (true, None);
+            }
+        }
+        self.tell(Input::Replied(status), None, world);
+    }
+
+    /// Repeats what is due of both sides' requests.
+    pub fn wake_requests(&mut self, world: &mut World<'_>) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(asked) = &mut live.asked {
+            match asked.repeat.fire(world.now) {
+                Fired::NotYet => {}
+                Fired::Again => {
+                    self.entry.byes_sent += u32::from(matches!(asked.ask, Ask::Bye(_)));
+                    world.send(live.peer, asked.bytes.clone());
+                }
+                Fired::GivenUp => self.finish_request(408, world),
+            }
+        }
+        let Some(live) = &mut self.live else { return };
+        let to = live.echo.to();
+        if let Some(reinvited) = &mut live.reinvited {
+            match reinvited.repeat.as_mut().map_or(Fired::NotYet, |repeat| repeat.fire(world.now)) {
+                Fired::NotYet => {}
+                Fired::Again => world.send(to, reinvited.response.clone()),
+                Fired::GivenUp => {
+                    reinvited.repeat = None;
+                    self.entry.unacked += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The digit of an INFO body: `Signal=5`, or a bare `5`.
+fn digit_of(body: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(body).ok()?;
+    let named = text.lines().find_map(|line| line.trim().strip_prefix("Signal="));
+    named.unwrap_or(text).trim().chars().next().filter(|c| "0123456789*#ABCD".contains(*c))
+}
