@@ -10,6 +10,7 @@
 //! - [`commands`]: what others ask of us.
 //! - [`call`], [`batch`], [`node`]: what happened, one frozen struct per (type, version).
 //! - [`event`]: all of them as one stored form, written and read by [`event::Event`].
+//! - [`public`]: events as others read them, in JSON.
 //! - [`outcome`], [`causes`]: what a call came to, and why.
 
 pub mod batch;
@@ -21,6 +22,7 @@ pub mod ids;
 pub mod node;
 pub mod outcome;
 pub mod phone;
+pub mod public;
 pub mod sealed;
 pub mod time;
 

@@ -4,6 +4,13 @@
 //! that (kind, version). The *format* is ours to keep; the crate is replaceable, and a test holds
 //! that another implementation writes the same bytes.
 
+#[cfg(test)]
+mod another_codec;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
 use crate::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use crate::call::{self, CallEvent};
 use crate::node::{NodeEvent, NodeStarted, NodeStopped};
