@@ -53,6 +53,7 @@ fn with_its_primitives(event: &Event) -> Vec<u8> {
             CallEvent::CallHungUp(e) => e.serialize(&mut out),
             CallEvent::MediaMeasured(e) => e.serialize(&mut out),
             CallEvent::CallEnded(e) => e.serialize(&mut out),
+            CallEvent::HangUpConfirmed(e) => e.serialize(&mut out),
         },
         Event::Batch(event) => match event {
             BatchEvent::BatchOpened(e) => e.serialize(&mut out),

@@ -176,6 +176,11 @@ impl Event {
     pub fn kind_name(kind: u16) -> Option<&'static str> {
         Self::kinds().find(|row| row.0 == kind).map(|row| row.2)
     }
+
+    /// The number of a stored type, by its name.
+    pub fn kind_number(name: &str) -> Option<u16> {
+        Self::kinds().find(|row| row.2 == name).map(|row| row.0)
+    }
 }
 
 const FORMAT: bincode::config::Configuration = bincode::config::standard();

@@ -15,6 +15,14 @@ pub(crate) const CALLEE: CalleeKey = CalleeKey([0xca; 16]);
 pub(crate) struct GlassVault;
 
 impl Vault for GlassVault {
+    fn callee_key(&self, _: &str) -> CalleeKey {
+        CALLEE
+    }
+
+    fn fingerprint(&self, _: &[u8]) -> [u8; 8] {
+        [1; 8]
+    }
+
     fn seal(&mut self, _: CalleeKey, plain: &[u8]) -> Sealed {
         sealed(plain)
     }
@@ -54,6 +62,7 @@ pub(crate) fn events() -> Vec<Event> {
     events.extend(talk().into_iter().map(Event::from));
     events.extend(measured().map(|e| CallEvent::MediaMeasured(Box::new(e)).into()));
     events.extend(ended().into_iter().map(|e| CallEvent::CallEnded(Box::new(e)).into()));
+    events.push(CallEvent::HangUpConfirmed(HangUpConfirmed {}).into());
     events.extend(of_no_call());
     events
 }

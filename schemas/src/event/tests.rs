@@ -26,9 +26,9 @@ fn as_written_today() -> BTreeMap<(u16, u8), String> {
 #[test]
 fn an_event_is_stored_as_on_the_day_its_version_was_written() {
     let files = as_written_today();
-    for (kind, version, name) in KINDS {
-        let text = files.get(&(*kind, *version)).expect("samples hold every kind");
-        let path = golden(name, *version);
+    for (kind, version, name) in Event::kinds() {
+        let text = files.get(&(kind, version)).expect("samples hold every kind");
+        let path = golden(name, version);
         if !path.exists() && std::env::var_os("UPDATE_EXPECT").is_some() {
             std::fs::write(&path, text).unwrap();
         }
@@ -46,12 +46,12 @@ fn an_event_is_stored_as_on_the_day_its_version_was_written() {
 
 #[test]
 fn every_event_ever_written_is_read_to_its_meaning() {
-    for (kind, version, name) in KINDS {
-        let kept = std::fs::read_to_string(golden(name, *version)).unwrap();
+    for (kind, version, name) in Event::kinds() {
+        let kept = std::fs::read_to_string(golden(name, version)).unwrap();
         let lines: Vec<&str> = kept.lines().collect();
         for sample in lines.chunks(2) {
             let hex = sample[0].strip_prefix("bytes ").unwrap();
-            let event = Event::decode(*kind, *version, &from_hex(hex)).unwrap();
+            let event = Event::decode(kind, version, &from_hex(hex)).unwrap();
             assert_eq!(format!("means {event:?}"), sample[1]);
         }
     }
@@ -59,9 +59,9 @@ fn every_event_ever_written_is_read_to_its_meaning() {
 
 #[test]
 fn a_type_has_one_number_and_one_name() {
-    for (kind, _, name) in KINDS {
-        assert_eq!(Event::kind_name(*kind), Some(*name));
-        assert_eq!(Event::kind_number(name), Some(*kind));
+    for (kind, _, name) in Event::kinds() {
+        assert_eq!(Event::kind_name(kind), Some(name));
+        assert_eq!(Event::kind_number(name), Some(kind));
     }
     assert_eq!(Event::kind_name(99), None);
     assert_eq!(Event::kind_number("CallFinished"), None);

@@ -132,7 +132,9 @@ impl<'a> Data<'a> {
                 digit: opened.text(&e.digit, |include| include.detail),
                 duration_ms: e.ms,
             }),
-            CallEvent::CallHeld(_) | CallEvent::CallResumed(_) => Self::Nothing {},
+            CallEvent::CallHeld(_) | CallEvent::CallResumed(_) | CallEvent::HangUpConfirmed(_) => {
+                Self::Nothing {}
+            }
             CallEvent::CallHungUp(e) => Self::HungUp(HungUp {
                 by: e.by.word(),
                 caused: hang_up_cause(&e.cause),
