@@ -163,6 +163,19 @@ impl Tcp {
         }
     }
 
+    /// How many connections are kept.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        assert!(self.by_peer.len() <= self.connections.len());
+        self.connections.len()
+    }
+
+    /// Whether everything that was to be sent has left.
+    #[cfg(test)]
+    pub fn is_flushed(&self) -> bool {
+        self.connections.values().all(|connection| connection.outgoing.is_empty())
+    }
+
     fn forget(&mut self, token: Token, registry: &Registry) {
         if let Some(mut connection) = self.connections.remove(&token) {
             let _ = registry.deregister(&mut connection.stream);

@@ -82,7 +82,7 @@ fn a_tcp_connection_is_opened_once_and_messages_are_cut_out_of_it() {
     let (mut stream, from) = listener.accept().unwrap();
     let expected = message("1") + &message("22");
     let mut got = vec![0; expected.len()];
-    here.until(|here| here.wire.tcp.connections.values().all(|c| c.outgoing.is_empty()));
+    here.until(|here| here.wire.tcp.is_flushed());
     stream.read_exact(&mut got).unwrap();
     assert_eq!(String::from_utf8(got).unwrap(), expected);
 
@@ -96,7 +96,7 @@ fn a_tcp_connection_is_opened_once_and_messages_are_cut_out_of_it() {
 
     drop(stream);
     here.until(|here| !here.failures.is_empty());
-    assert!(here.wire.tcp.connections.is_empty() && here.wire.tcp.by_peer.is_empty());
+    assert!(here.wire.tcp.count() == 0);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_refused_connection_is_told() {
     here.send(Transport::Tcp, gone, message("").as_bytes());
     here.until(|here| !here.failures.is_empty());
     assert_eq!(here.failures[0].address, gone);
-    assert!(here.wire.tcp.connections.is_empty());
+    assert!(here.wire.tcp.count() == 0);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_stranger_that_sends_garbage_is_disconnected() {
     let mut stream = TcpStream::connect(here.wire.local()).unwrap();
     stream.write_all(&[0; 100]).unwrap();
     here.until(|here| !here.failures.is_empty());
-    assert!(here.wire.tcp.connections.is_empty());
+    assert!(here.wire.tcp.count() == 0);
     assert!(here.messages.is_empty());
 }
 
