@@ -74,8 +74,12 @@ impl Journal {
         self.pending.push(Pending { key, events: more, at });
     }
 
+    pub fn has_batch(&self) -> bool {
+        self.in_flight.is_none() && !self.gathering.is_empty()
+    }
+
     pub fn take(&mut self, keys: impl FnOnce() -> Vec<StoredKey>) -> Option<AppendBatch> {
-        if self.in_flight.is_some() || self.gathering.is_empty() {
+        if !self.has_batch() {
             return None;
         }
         self.batches += 1;

@@ -268,6 +268,11 @@ impl<V: Vault> Switchboard<V> {
         self.journal.take(|| vault.take_new_keys())
     }
 
+    /// Whether [`Switchboard::take_batch`] would give a batch now.
+    pub fn has_batch(&self) -> bool {
+        self.journal.has_batch()
+    }
+
     /// When to call [`Switchboard::advance`] next, if nothing else happens before. Calling
     /// earlier is harmless.
     pub fn next_timeout(&self, now: Now) -> Option<Duration> {
