@@ -30,9 +30,11 @@ impl<'a> NameAddr<'a> {
             true => quoted_length(raw.as_bytes())?,
             false => 0,
         };
-        let Some(open) = raw[quoted..].find('<').map(|at| at + quoted) else {
+        let place =
+            |from: usize, byte| raw.bytes().skip(from).position(|b| b == byte).map(|at| from + at);
+        let Some(open) = place(quoted, b'<') else {
             // Without brackets all parameters are the header's (RFC 3261, 20.10).
-            let (uri, params) = raw.split_at(raw.find(';').unwrap_or(raw.len()));
+            let (uri, params) = raw.split_at(place(0, b';').unwrap_or(raw.len()));
             let uri = trim(uri);
             split_scheme(uri).ok()?;
             return Some(Self {
@@ -43,7 +45,7 @@ impl<'a> NameAddr<'a> {
                 bracketed: false,
             });
         };
-        let close = open + raw[open..].find('>')?;
+        let close = place(open, b'>')?;
         let display = Some(trim(&raw[..open])).filter(|d| !d.is_empty());
         let uri = trim(&raw[open + 1..close]);
         split_scheme(uri).ok()?;
