@@ -4,7 +4,7 @@
 //! last ones may not be durable yet: when their writer is killed they stay, and when the power
 //! goes, this process goes too.
 
-use super::header::{HEADER_BYTES, StoreId};
+use super::header::{HEADER_BYTES, Salt, StoreId};
 use super::read::LogReader;
 use super::recover::{self, Purpose, read_header};
 use super::segments::{Raw, Shared, frames_name};
@@ -64,10 +64,10 @@ impl<F: Files> Shared<F> {
     }
 
     fn refresh_last(&self) -> Result<(), StoreError> {
-        let (name, file, salt, end) = {
+        let Some((name, salt, end)) = self.reopen_last()? else { return Ok(()) };
+        let file = {
             let segments = self.segments();
-            let Some(last) = segments.raw.last() else { return Ok(()) };
-            (Arc::clone(&last.name), Arc::clone(&last.file), last.salt, last.end)
+            Arc::clone(&segments.raw.last().expect("it was there, and nobody else removes it").file)
         };
         let failed = |error| self.failed("read", &name, error);
         let size = u32::try_from(file.size().map_err(failed)?).unwrap_or(u32::MAX);
@@ -82,6 +82,26 @@ impl<F: Files> Shared<F> {
             last.push(offset, &frame);
         }
         Ok(())
+    }
+
+    /// Opens the last segment by its name again: a writer that started after a crash has put a
+    /// copy in its place, and goes on in that.
+    fn reopen_last(&self) -> Result<Option<(Arc<str>, Salt, u32)>, StoreError> {
+        let (name, salt, end) = match self.segments().raw.last() {
+            Some(last) => (Arc::clone(&last.name), last.salt, last.end),
+            None => return Ok(None),
+        };
+        match self.files.open_to_read(&name) {
+            Ok(file) => {
+                let mut segments = self.segments_mut();
+                let last = segments.raw.last_mut();
+                last.expect("it was there, and nobody else removes it").file = Arc::new(file);
+            }
+            // Its blocks stand in another file by now. What we have open stays readable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(self.failed("open", &name, error)),
+        }
+        Ok(Some((name, salt, end)))
     }
 
     /// Opens the segment after the last one, when there is one.
