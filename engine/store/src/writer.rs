@@ -86,10 +86,10 @@ impl LogWriter {
 
 impl Appender for LogAppender {
     fn submit(&self, batch: Batch, reply: Reply) {
-        if let Err(unsent) = self.orders.send(Order::Submit(batch, reply)) {
-            if let Order::Submit(batch, reply) = unsent.0 {
-                reply(broken(batch.appends.len(), "the log has been stopped"));
-            }
+        if let Err(unsent) = self.orders.send(Order::Submit(batch, reply))
+            && let Order::Submit(batch, reply) = unsent.0
+        {
+            reply(broken(batch.appends.len(), "the log has been stopped"));
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - A write or a sync that fails poisons the log: what is on the disk is then unknown, and only
 //!   a new start finds out.
 
+mod beside;
 mod frame;
 mod header;
 mod read;
@@ -89,8 +90,8 @@ impl<F: Files> Log<F> {
     pub fn open(files: F, options: Options) -> Result<(Self, Recovery), StoreError> {
         let options =
             Options { segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX), ..options };
-        let found = recover::scan(&files, options.store, Purpose::Write)?;
-        let cut = recover::settle(&files, &found)?;
+        let mut found = recover::scan(&files, options.store, Purpose::Write)?;
+        let cut = recover::settle(&files, &mut found)?;
         let written = found.next() - 1;
         let active = found.segments.raw.last().map(|last| Active {
             name: Arc::clone(&last.name),
@@ -328,7 +329,7 @@ impl<F: Files> Log<F> {
     }
 }
 
-impl frame::Record<'_> {
+impl Record<'_> {
     fn is(&self, event: &NewEvent) -> bool {
         let encoded = &event.encoded;
         (self.kind, self.version, self.at) == (encoded.kind, encoded.version, event.at)
@@ -336,5 +337,7 @@ impl frame::Record<'_> {
     }
 }
 
+#[cfg(test)]
+mod histories;
 #[cfg(test)]
 mod tests;

@@ -43,13 +43,13 @@ impl<F: Files> LogReader<F> {
         after: Position,
         visit: impl FnMut(Record<'_>) -> ControlFlow<()>,
     ) -> Result<Position, StoreError> {
-        self.shared.scan(after.0, self.shared.durable(), visit).map(Position)
+        self.shared.scan(after.0, self.shared.seen()?, visit).map(Position)
     }
 }
 
 impl<F: Files> Reader for LogReader<F> {
     fn head(&self) -> Result<Position, StoreError> {
-        Ok(Position(self.shared.durable()))
+        self.shared.seen().map(Position)
     }
 
     fn read_stream(
@@ -58,7 +58,7 @@ impl<F: Files> Reader for LogReader<F> {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
-        let durable = self.shared.durable();
+        let durable = self.shared.seen()?;
         let mut events = VecDeque::new();
         let Some(tail) = self.shared.tail(stream)? else { return Ok(Vec::new()) };
         if limit == 0 || tail.revision < from {
@@ -81,7 +81,7 @@ impl<F: Files> Reader for LogReader<F> {
     }
 
     fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let durable = self.shared.durable();
+        let durable = self.shared.seen()?;
         let up_to = durable.min(after.0.saturating_add(limit as u64));
         let mut events =
             Vec::with_capacity(usize::try_from(up_to.saturating_sub(after.0)).unwrap_or(0));
@@ -94,7 +94,7 @@ impl<F: Files> Reader for LogReader<F> {
 
     fn read_all_backward(&self, before: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
         // Positions are dense here, so the way back is the way forward from further back.
-        let last = before.0.saturating_sub(1).min(self.shared.durable());
+        let last = before.0.saturating_sub(1).min(self.shared.seen()?);
         let after = last.saturating_sub(limit as u64);
         let mut events =
             self.read_all(Position(after), usize::try_from(last - after).unwrap_or(limit))?;
@@ -103,7 +103,10 @@ impl<F: Files> Reader for LogReader<F> {
     }
 
     fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError> {
-        Ok(Position(self.shared.wait(after, at_most)))
+        match self.shared.beside {
+            None => Ok(Position(self.shared.wait(after, at_most))),
+            Some(_) => self.shared.poll(after, at_most).map(Position),
+        }
     }
 }
 
@@ -121,6 +124,12 @@ impl Record<'_> {
 }
 
 impl<F: Files> Shared<F> {
+    /// How far a reader may see.
+    fn seen(&self) -> Result<u64, StoreError> {
+        self.refresh()?;
+        Ok(self.durable())
+    }
+
     /// Shows the events of a stream from the one at `position` backward, until its first one or
     /// until `visit` breaks off.
     pub(crate) fn walk_back(

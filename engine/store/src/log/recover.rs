@@ -219,33 +219,60 @@ fn end_is_lost<F: Files>(files: &F, found: &Found<F::File>) -> StoreError {
     StoreError::Corrupt { file: files.place(&name), offset, why }
 }
 
-/// Makes what a scan found into what the log goes on from: cuts a torn tail, and makes sure that
-/// all of the rest is durable.
+/// Makes what a scan found into what the log goes on from: leaves a torn tail behind, and makes
+/// sure that all of the rest is durable.
 pub(crate) fn settle<F: Files>(
     files: &F,
-    found: &Found<F::File>,
+    found: &mut Found<F::File>,
 ) -> Result<Option<Cut>, StoreError> {
     // The writer before us may have died between a rename and its sync.
     files.sync_dir().map_err(|error| StoreError::of_disk("sync", files.place(""), error))?;
-    let Some(last) = found.segments.raw.last() else { return Ok(None) };
+    remove_unfinished(files)?;
+    let unattested = found.next() > found.attested + 1;
+    let Some(last) = found.segments.raw.last_mut() else { return Ok(None) };
+    if found.torn.is_none() && !unattested {
+        return Ok(None);
+    }
     let failed = |doing, error| StoreError::of_disk(doing, files.place(&last.name), error);
-    let mut cut = None;
-    if let Some((offset, fault)) = found.torn {
-        let size = last.file.size().map_err(|error| failed("read", error))?;
-        last.file.truncate(offset.into()).map_err(|error| failed("cut", error))?;
-        let (file, bytes) = (files.place(&last.name), size.saturating_sub(offset.into()));
-        cut = Some(Cut { file, offset: offset.into(), bytes, why: fault.to_string() });
-    }
+    let size = last.file.size().map_err(|error| failed("read", error))?;
     // What nobody attests may stand in the cache alone, behind a sync that failed: the kernel told
-    // that process, counts the pages as clean, and would tell us that all is well. Writing the
-    // bytes again makes it write them.
-    if let Some(from) = last.offset_of(found.attested + 1) {
-        let mut bytes = vec![0; (last.end - from) as usize];
-        last.file.read_exact_at(&mut bytes, from.into()).map_err(|error| failed("read", error))?;
-        last.file.write_all_at(&bytes, from.into()).map_err(|error| failed("write", error))?;
+    // that process, counts the pages as clean, and would tell us that all is well. So it has to be
+    // written again; and in another file, since it may also be durable and acknowledged, and a
+    // power cut must not find it half overwritten.
+    let copied = copy_whole(files, last).and_then(|()| files.open(&last.name));
+    last.file = Arc::new(copied.map_err(|error| failed("write", error))?);
+    Ok(found.torn.map(|(offset, fault)| Cut {
+        file: files.place(&last.name),
+        offset: offset.into(),
+        bytes: size.saturating_sub(offset.into()),
+        why: fault.to_string(),
+    }))
+}
+
+/// Puts a copy of a segment's whole frames in its place.
+fn copy_whole<F: Files>(files: &F, segment: &Raw<F::File>) -> io::Result<()> {
+    const CHUNK_BYTES: u32 = 1 << 20;
+    let unfinished = format!("{}.tmp", segment.name);
+    let copy = files.create(&unfinished)?;
+    let (mut chunk, mut at) = (Vec::new(), 0);
+    while at < segment.end {
+        chunk.resize(CHUNK_BYTES.min(segment.end - at) as usize, 0);
+        segment.file.read_exact_at(&mut chunk, at.into())?;
+        copy.write_all_at(&chunk, at.into())?;
+        at += CHUNK_BYTES.min(segment.end - at);
     }
-    if cut.is_some() || found.next() > found.attested + 1 {
-        last.file.sync_data().map_err(|error| failed("sync", error))?;
+    copy.sync_data()?;
+    files.rename(&unfinished, &segment.name)?;
+    files.sync_dir()
+}
+
+/// Removes files that were being made when their writer died.
+fn remove_unfinished<F: Files>(files: &F) -> Result<(), StoreError> {
+    let failed = |name: &str, error| StoreError::of_disk("remove", files.place(name), error);
+    for name in files.list().map_err(|error| failed("", error))? {
+        if name.ends_with(".tmp") {
+            files.remove(&name).map_err(|error| failed(&name, error))?;
+        }
     }
-    Ok(cut)
+    Ok(())
 }

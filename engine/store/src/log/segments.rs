@@ -48,6 +48,8 @@ pub(crate) struct Shared<F: Files> {
     durable: AtomicU64,
     waiting: Mutex<()>,
     grown: Condvar,
+    /// When another process writes the log: held while we look what it has written.
+    pub(crate) beside: Option<Mutex<()>>,
 }
 
 /// A place in a segment of frames.
@@ -123,7 +125,13 @@ impl<F: Files> Shared<F> {
             durable: AtomicU64::new(durable),
             waiting: Mutex::new(()),
             grown: Condvar::new(),
+            beside: None,
         }
+    }
+
+    /// The part of a reader whose writer is another process.
+    pub(crate) fn beside(files: F, store: StoreId, segments: Segments<F::File>, head: u64) -> Self {
+        Self { beside: Some(Mutex::new(())), ..Self::new(files, store, segments, head) }
     }
 
     /// For a look-up. No code panics while it holds this lock, so a poisoned one is whole.

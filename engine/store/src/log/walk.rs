@@ -72,10 +72,12 @@ impl<'f, F: File> FrameWalk<'f, F> {
         let read = self.file.read_full_at(&mut self.buffer, u64::from(self.next))?;
         self.buffer.truncate(read);
         // A header that was not in the buffer hid the frame's length until now.
-        if let Err(Fault::Short(longer)) = self.peek() {
-            if longer > read && longer <= left && longer > wanted {
-                return self.fill(longer);
-            }
+        if let Err(Fault::Short(longer)) = self.peek()
+            && longer > read
+            && longer <= left
+            && longer > wanted
+        {
+            return self.fill(longer);
         }
         Ok(())
     }
