@@ -7,7 +7,11 @@ pub mod codec;
 pub mod dtmf;
 pub mod jitter;
 pub mod port;
+pub mod ports;
+pub mod prompt;
 pub mod rtp;
 pub mod sdp;
 #[cfg(test)]
 mod seeded;
+pub mod sink;
+pub mod wheel;
