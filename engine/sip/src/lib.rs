@@ -6,3 +6,4 @@ pub mod auth;
 pub mod ids;
 pub mod message;
 pub mod port;
+pub mod stream;

@@ -99,6 +99,14 @@ pub fn parse(bytes: &[u8]) -> Result<Message<'_>, ParseError<'_>> {
     }
 }
 
+/// The Content-Length in the head of a message out of a stream, where there must be one.
+pub(crate) fn content_length(head: &[u8]) -> Result<usize, Fault> {
+    let Lexed { head, start, fields, .. } = lexer::lex(head)?;
+    let message =
+        Message { head, start, fields, cseq: (0, Method::Other), body: &[], line_fault: None };
+    message.content_length()?.ok_or(Fault::Missing(Name::ContentLength))
+}
+
 impl<'a> Message<'a> {
     /// The first line.
     pub fn start(&self) -> Start<'_> {
