@@ -7,6 +7,7 @@ pub mod codec;
 pub mod dtmf;
 pub mod jitter;
 pub mod port;
+pub mod prompt;
 pub mod rtp;
 pub mod sdp;
 #[cfg(test)]
