@@ -67,9 +67,9 @@ fn take(exchange: &mut Exchange, caller: &mut Caller, now: Duration, back: &mut 
             }
             Output::Rtp(order) => {
                 let said = match order {
-                    RtpOrder::Open { audio, .. } => format!("open {:?}", audio.law),
+                    RtpOrder::Open { audio, .. } => format!("open {:?}", audio.codec),
                     RtpOrder::Aim { audio, .. } => {
-                        format!("aim listens={} sends={}", audio.listens, audio.sends)
+                        format!("aim send={} receive={}", audio.send, audio.receive)
                     }
                     RtpOrder::Play { sound, .. } => format!("play {sound:?}"),
                     RtpOrder::Press { digits, .. } => {

@@ -2,7 +2,7 @@
 //! its line in the ledger.
 
 use super::repeat::{Fired, Repeat};
-use super::sdp::Audio;
+use super::sdp::Theirs;
 use super::within::{Asked, Reinvited};
 use super::write::Echo;
 use super::{Options, Output, RtpOrder, World};
@@ -50,14 +50,14 @@ pub(super) struct Live {
     pub own_routes: usize,
     pub takes_100rel: bool,
     /// The caller's SDP, and our RTP address once there is one.
-    pub audio: Option<Audio>,
+    pub audio: Option<Theirs>,
     pub local: Option<SocketAddr>,
     pub streaming: bool,
     /// What is to be heard, once there is a stream.
     pub sound: Option<Sound>,
     pub challenges: String,
     /// How many bodies were sent: their version.
-    pub bodies: u64,
+    pub bodies: u32,
     /// The last provisional, or the final that is no 2xx: what a repeat of the INVITE gets.
     pub last: Vec<u8>,
     pub refusal: Option<Repeat>,
@@ -112,7 +112,7 @@ impl Leg {
         serial: u64,
         request: &Message<'_>,
         peer: Peer,
-        audio: Option<Audio>,
+        audio: Option<Theirs>,
         plan: Plan,
         challenges: String,
         mut entry: Entry,

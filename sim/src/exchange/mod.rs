@@ -19,7 +19,6 @@ mod write;
 pub use digest::{Login, REALM};
 pub use faults::Faults;
 pub use repeat::Timers;
-pub use sdp::{Audio, Law};
 
 use crate::callee::{Challenge, Mix, Sound};
 use crate::ledger::{Entry, Ledger, Rtp, Totals};
@@ -28,6 +27,7 @@ use faults::Line;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 use leg::Leg;
+use media::port::Agreed;
 use sip::message::{self, Message, Method};
 use sip::port::Peer;
 use std::cmp::Reverse;
@@ -114,16 +114,16 @@ pub enum RtpOrder {
     /// From now on there is somebody to send to.
     Open {
         local: SocketAddr,
-        /// What their SDP says.
-        audio: Audio,
+        /// What was agreed on.
+        audio: Agreed,
         /// Where packets are counted.
         counts: Arc<Rtp>,
     },
-    /// Their SDP says something else now.
+    /// Something else was agreed on.
     Aim {
         local: SocketAddr,
-        /// What it says.
-        audio: Audio,
+        /// What.
+        audio: Agreed,
     },
     /// Send this sound, from its start.
     Play {

@@ -1,8 +1,9 @@
 //! Requests outside a call: a new INVITE, OPTIONS, REGISTER, and what belongs nowhere.
 
 use super::leg::Leg;
+use super::sdp::Theirs;
 use super::write::{ALLOW, Echo};
-use super::{Exchange, World, digest, sdp, wall_ms};
+use super::{Exchange, World, digest, wall_ms};
 use crate::callee::{Extra, Plan, Reply, Step};
 use crate::grammar;
 use crate::ledger::Entry;
@@ -42,7 +43,7 @@ impl Exchange {
         let merged = self.find(request.call_id(), |leg| {
             leg.live.is_some() && leg.entry.cseq == cseq && *leg.entry.from_tag == *from_tag
         });
-        let audio = sdp::read(request.body());
+        let audio = Theirs::offered(request.body(), self.options.here);
         let over_limit = self.is_over_limit(now);
         let mut headers = String::new();
         let plan = if merged.is_some() {

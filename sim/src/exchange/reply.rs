@@ -2,7 +2,7 @@
 
 use super::leg::{Dialog, Leg, Live, Reliable};
 use super::repeat::Repeat;
-use super::sdp;
+use super::sdp::{self, Theirs, Version};
 use super::write::{self, ALLOW};
 use super::{Output, RtpOrder, World};
 use crate::callee::{Extra, Input, Reply, Sdp};
@@ -153,7 +153,8 @@ impl Leg {
     /// Opens the call's RTP, or points it elsewhere, as the caller's SDP says.
     pub(super) fn stream(&mut self, world: &mut World<'_>) {
         let Some(live) = &mut self.live else { return };
-        let (Some(audio), Some(local)) = (live.audio, live.local) else { return };
+        let (Some(theirs), Some(local)) = (&live.audio, live.local) else { return };
+        let audio = theirs.agreed.clone();
         if live.streaming {
             return world.out.push(Output::Rtp(RtpOrder::Aim { local, audio }));
         }
@@ -169,7 +170,7 @@ impl Leg {
     pub(super) fn take_late_answer(&mut self, ack: &Message<'_>, world: &mut World<'_>) {
         let Some(live) = &mut self.live else { return };
         if live.audio.is_none() {
-            live.audio = sdp::read(ack.body());
+            live.audio = Theirs::answered(ack.body());
             self.stream(world);
         }
     }
@@ -191,10 +192,10 @@ impl Leg {
 }
 
 impl Live {
-    /// The version of the next body: the call's number above, a count below.
-    pub(super) fn next_version(&mut self, serial: u64) -> u64 {
+    /// Names the next body.
+    pub(super) fn next_version(&mut self, serial: u64) -> Version {
         self.bodies += 1;
-        (serial << 8) | (self.bodies & 0xff)
+        Version { session: serial, version: self.bodies }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::leg::Leg;
 use super::repeat::{Fired, Repeat};
 use super::reply::{line, transport_param, via_transport};
-use super::sdp;
+use super::sdp::{self, Theirs};
 use super::write::{self, ALLOW, Echo};
 use super::{Output, RtpOrder, World};
 use crate::callee::{Ask, Input, OnBye, OnReinvite, Sdp};
@@ -209,15 +209,15 @@ impl Leg {
             return (200, headers, String::new());
         }
         let local = self.local(world);
-        let offer = if request.body().is_empty() { None } else { sdp::read(request.body()) };
+        let offer = Theirs::offered(request.body(), local);
         if offer.is_none() && !request.body().is_empty() {
             return (488, String::new(), String::new());
         }
         let Some(live) = &mut self.live else { return (481, String::new(), String::new()) };
-        live.audio = offer.or(live.audio);
         let version = live.next_version(self.serial);
         let body = sdp::write(Sdp::Answer, offer.as_ref(), local, version);
         if offer.is_some() {
+            live.audio = offer;
             self.stream(world);
         }
         (200, headers, body)
@@ -360,13 +360,19 @@ impl Leg {
     ) {
         let accepted = status / 100 == 2;
         let branch = if accepted { format!("{branch}k") } else { branch.to_owned() };
-        let theirs = sdp::read(response.body()).filter(|_| accepted);
-        let body = match (theirs, accepted) {
-            // They offered, because we had not: the ACK answers.
-            (Some(theirs), true) if self.offered_nothing() => {
-                let local = self.local(world);
-                let version = self.live.as_mut().map_or(0, |live| live.next_version(self.serial));
-                sdp::write(Sdp::Answer, Some(&theirs), local, version)
+        let local = self.local(world);
+        let offered_nothing = self.offered_nothing();
+        let Some(live) = &mut self.live else { return };
+        // When we had offered nothing they did, and the ACK answers.
+        let theirs = match offered_nothing {
+            _ if !accepted => None,
+            true => Theirs::offered(response.body(), local),
+            false => Theirs::answered(response.body()),
+        };
+        let body = match &theirs {
+            Some(_) if offered_nothing => {
+                let version = live.next_version(self.serial);
+                sdp::write(Sdp::Answer, theirs.as_ref(), local, version)
             }
             _ => String::new(),
         };
