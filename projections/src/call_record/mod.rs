@@ -194,7 +194,7 @@ impl CallRecord {
             }
             CallEvent::CallHeld(_) => self.state = State::Holding,
             CallEvent::CallResumed(_) => self.state = State::Greeting,
-            CallEvent::CallHungUp(_) => self.state = State::Closing,
+            CallEvent::CallHungUp(_) | CallEvent::HangUpConfirmed(_) => self.state = State::Closing,
             CallEvent::MediaMeasured(media) => self.media = Some((**media).clone()),
             CallEvent::CallEnded(ended) => self.end(ended, next.at),
         }
