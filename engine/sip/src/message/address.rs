@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::params::Params;
-use super::text::{TOKEN, is_blank, number, quoted_length, trim, unquote};
+use super::text::{TOKEN, number, quoted_length, trim, unquote};
 use super::uri::{SipUri, UriError, split_scheme};
 
 /// `"Display name" <uri>;params`, or a bare URI with parameters (RFC 3261, 20.10).

@@ -24,6 +24,16 @@ impl Span {
         Self { start: start as u16, length: (end - start) as u16 }
     }
 
+    /// From the start of one to the end of the other behind it; an empty one adds nothing. Only the
+    /// ends are looked at: a header of a thousand folds is read a thousand times otherwise.
+    fn and(self, behind: Self) -> Self {
+        match (self.length, behind.length) {
+            (_, 0) => self,
+            (0, _) => behind,
+            _ => Self::new(self.range().start, behind.range().end),
+        }
+    }
+
     /// The bytes it covers, as indices.
     pub(super) fn range(self) -> std::ops::Range<usize> {
         let start = usize::from(self.start);
@@ -94,9 +104,8 @@ pub(super) fn lex(bytes: &[u8]) -> Result<Lexed<'_>, Fault> {
             Some(b' ' | b'\t') if open => {
                 folded = true;
                 let last = fields.last_mut().expect("a line is open when a header was pushed");
-                let value = trimmed(bytes, last.value.range().start, line.range().end);
-                let length = value.range().len();
-                last.value = value;
+                last.value = last.value.and(trimmed(bytes, line.range().start, line.range().end));
+                let length = last.value.range().len();
                 (length > HEADER_BYTES_MAX).then(|| {
                     fields.pop();
                     Fault::HeaderTooLong
@@ -173,9 +182,10 @@ fn field(bytes: &[u8], line: Span) -> Result<Field, Fault> {
     Ok(Field { name, name_length, name_start: line.start, value })
 }
 
-/// The span from `start` to `end` without blanks and folds around it.
+/// The span from `start` to `end` without blanks around it.
 fn trimmed(bytes: &[u8], start: usize, end: usize) -> Span {
-    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    // A stray CR will be a blank.
+    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
     let text = &bytes[start..end];
     let Some(first) = text.iter().position(|b| !blank(b)) else { return Span::new(start, start) };
     let last = text.iter().rposition(|b| !blank(b)).unwrap_or(first);

@@ -131,6 +131,11 @@ const BY_LENGTH: [u64; NAME_BYTES_MAX + 1] = {
 };
 
 impl Name {
+    /// All names that we know.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|n| n.0)
+    }
+
     /// Reads a header name, long or compact, in any case (RFC 3261, 7.3.3).
     pub fn read(text: &str) -> Self {
         Self::read_bytes(text.as_bytes())
