@@ -15,4 +15,5 @@ pub mod sdp;
 #[cfg(test)]
 mod seeded;
 pub mod sink;
+pub mod stream;
 pub mod wheel;
