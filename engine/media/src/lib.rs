@@ -9,9 +9,11 @@ pub mod jitter;
 pub mod port;
 pub mod ports;
 pub mod prompt;
+pub mod record;
 pub mod rtp;
 pub mod sdp;
 #[cfg(test)]
 mod seeded;
 pub mod sink;
+pub mod stream;
 pub mod wheel;
