@@ -149,6 +149,11 @@ impl Rtp {
         }
     }
 
+    /// A digit was heard.
+    pub fn pressed(&self, digit: char) {
+        self.digits.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(digit);
+    }
+
     fn as_counts<S: serde::Serializer>(rtp: &Arc<Self>, to: S) -> Result<S::Ok, S::Error> {
         rtp.counts().serialize(to)
     }
@@ -190,6 +195,7 @@ pub struct Totals {
 pub struct Ledger {
     done: VecDeque<Entry>,
     entries_max: usize,
+    put_away: u64,
     /// Sums.
     pub totals: Totals,
 }
@@ -197,12 +203,13 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one that keeps the last `entries_max` entries.
     pub fn new(entries_max: usize) -> Self {
-        Self { done: VecDeque::new(), entries_max, totals: Totals::default() }
+        Self { done: VecDeque::new(), entries_max, put_away: 0, totals: Totals::default() }
     }
 
     /// Puts away an entry that will not change any more.
     pub fn put_away(&mut self, entry: Entry) {
         self.totals.unacked += u64::from(entry.unacked);
+        self.put_away += 1;
         if self.done.len() >= self.entries_max {
             self.totals.forgotten +=
                 u64::from(self.entries_max == 0 || self.done.pop_front().is_some());
@@ -217,9 +224,15 @@ impl Ledger {
         self.done.iter()
     }
 
-    /// Takes those entries out, oldest first.
-    pub fn take_done(&mut self) -> impl Iterator<Item = Entry> {
-        self.done.drain(..)
+    /// How many entries were ever put away.
+    pub fn put_away_count(&self) -> u64 {
+        self.put_away
+    }
+
+    /// The entries that were put away after the first `count`, as far as they are still held.
+    pub fn done_since(&self, count: u64) -> impl Iterator<Item = &Entry> {
+        let new = usize::try_from(self.put_away.saturating_sub(count)).unwrap_or(usize::MAX);
+        self.done.iter().skip(self.done.len().saturating_sub(new))
     }
 }
 
@@ -235,6 +248,8 @@ mod tests {
         }
         assert_eq!(ledger.done().map(|entry| entry.cseq).collect::<Vec<_>>(), [4, 5]);
         assert_eq!((ledger.totals.forgotten, ledger.totals.unacked), (3, 5));
+        assert_eq!(ledger.done_since(4).map(|entry| entry.cseq).collect::<Vec<_>>(), [5]);
+        assert_eq!(ledger.done_since(0).count(), 2);
         let mut none = Ledger::new(0);
         none.put_away(Entry::default());
         assert_eq!((none.done().count(), none.totals.forgotten), (0, 1));

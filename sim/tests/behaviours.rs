@@ -19,15 +19,15 @@ impl Ports for Numbered {
     }
 }
 
-pub fn options() -> Options {
+fn options() -> Options {
     Options::new("127.0.0.1:5070".parse().expect("is an address"))
 }
 
-pub fn exchange(options: Options) -> Exchange {
+fn exchange(options: Options) -> Exchange {
     Exchange::new(options, Box::new(Numbered(20_000)))
 }
 
-pub fn peer() -> Peer {
+fn peer() -> Peer {
     Peer { transport: Transport::Udp, address: "127.0.0.1:4060".parse().expect("is an address") }
 }
 

@@ -288,9 +288,9 @@ impl Exchange {
         self.ledger.done().chain(open.into_iter().map(|leg| &leg.entry)).cloned().collect()
     }
 
-    /// Takes the entries that are done out of the ledger, oldest first.
-    pub fn take_done(&mut self) -> Vec<Entry> {
-        self.ledger.take_done().collect()
+    /// The entries that are done, and the sums.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn take(&mut self, from: Peer, message: &Message<'_>, now: Duration) {
