@@ -176,8 +176,10 @@ pub struct Plan {
     pub replies: Vec<(&'static str, Vec<Reply>)>,
     /// Does not answer CANCEL, nor end the INVITE by it.
     pub ignores_cancel: bool,
-    /// Its 2xx goes unrepeated, and it takes no notice of a missing ACK.
+    /// Its 2xx goes unrepeated, and it acknowledges nothing.
     pub mute: bool,
+    /// The address that it sees our messages come from (RFC 3581).
+    pub sees_us_as: Option<&'static str>,
 }
 
 impl Plan {
@@ -212,6 +214,16 @@ impl Plan {
             Some((_, replies)) => replies.push(reply),
             None => self.replies.push((method, vec![reply])),
         }
+    }
+
+    pub fn seeing_us_as(mut self, address: &'static str) -> Self {
+        self.sees_us_as = Some(address);
+        self
+    }
+
+    pub fn mute(mut self) -> Self {
+        self.mute = true;
+        self
     }
 
     pub fn ignoring_cancel(mut self) -> Self {
