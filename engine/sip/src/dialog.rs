@@ -127,17 +127,21 @@ impl Dialog {
     /// Begins a request in the dialog: Request-URI and Route by 12.2.1.1. An older proxy, whose
     /// Route has no `lr`, becomes the Request-URI, and the target goes to the end of the route.
     pub fn request<'b>(&self, out: &'b mut Vec<u8>, method: Method, via: Via<'_>) -> Builder<'b> {
-        let strict = self.first_route().filter(|(_, loose)| !loose).map(|(uri, _)| uri);
-        let mut request = Builder::request(out, method, strict.unwrap_or(&self.target));
+        let strict = self.first_route().is_some_and(|(_, loose)| !loose);
+        let mut request = Builder::request(out, method, self.request_uri());
         request.via(self.peer.transport, via.sent_by, via.branch);
-        let skipped = usize::from(strict.is_some());
-        for route in &self.route[skipped..] {
+        for route in &self.route[usize::from(strict)..] {
             request.header(Name::Route, route);
         }
-        if strict.is_some() {
+        if strict {
             request.header(Name::Route, format_args!("<{}>", self.target));
         }
         request
+    }
+
+    /// The Request-URI of a request in the dialog.
+    pub fn request_uri(&self) -> &str {
+        self.first_route().filter(|(_, loose)| !loose).map_or(&self.target, |(uri, _)| uri)
     }
 
     fn first_route(&self) -> Option<(&str, bool)> {
@@ -176,7 +180,7 @@ impl Way<'_> {
     /// not the gateway's is not looked up: it goes the way of the INVITE, as all requests do that
     /// go by an outbound proxy. A connection is used on (RFC 5923): the dialog that began on it
     /// stays there while the address is the same.
-    fn to(self, uri: &SipUri<'_>) -> Peer {
+    pub fn to(self, uri: &SipUri<'_>) -> Peer {
         let Some(ip) = uri.address() else { return self.peer };
         let lost = is_private(ip) && !is_private(self.peer.address.ip());
         if ip.is_unspecified() || ip.is_multicast() || lost {

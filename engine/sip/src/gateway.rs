@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::port::{GatewayConfig, GatewayHealth, LegId, Peer, Targets};
+use crate::port::{GatewayConfig, GatewayHealth, GatewayId, LegId, Output, Peer, Targets};
+use crate::watch::Watch;
 
 /// How long an address that did not answer is tried after all others: as long as a transaction
 /// lasts, so that a dead first address costs a call in 32 s its Timer B, and not every call.
@@ -60,6 +61,8 @@ pub(crate) struct Gateway {
     health: Option<GatewayHealth>,
     /// Why it is down, for each of those who watch it.
     pub faults: Faults,
+    /// What we ask of it on our own account.
+    pub watch: Watch,
 }
 
 /// Who says that a gateway is down, and why.
@@ -89,6 +92,7 @@ impl Gateway {
             no_tcp_until: Duration::ZERO,
             health: None,
             faults: Faults::default(),
+            watch: Watch::default(),
             config,
         }
     }
@@ -163,6 +167,16 @@ impl Gateway {
         let mut left = self.targets.iter().filter(|target| !tried(target.peer));
         let first = left.clone().next();
         left.find(|target| target.avoid_until <= now).or(first).map(|target| target.peer)
+    }
+
+    /// What the shell is asked for the name.
+    pub fn resolve(&self, id: u16) -> Output {
+        Output::Resolve {
+            gateway: GatewayId(id),
+            host: self.config.host.clone(),
+            port: self.config.port,
+            transport: self.config.transport,
+        }
     }
 
     pub fn peers(&self) -> impl Iterator<Item = Peer> {

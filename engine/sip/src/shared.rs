@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::auth::Authorizations;
 use crate::counters::Counters;
 use crate::dice::Dice;
 use crate::gateway::Gateway;
@@ -89,6 +90,11 @@ impl Shared {
         written
     }
 
+    /// A random text for an answer to a challenge; empty when nobody has challenged yet.
+    pub fn cnonce(&mut self, auth: &Authorizations) -> String {
+        if auth.is_empty() { String::new() } else { format!("{:016x}", self.dice.next()) }
+    }
+
     /// Answers a request, and says what was sent. `more` adds headers and ends the message.
     pub fn respond_with(
         &mut self,
@@ -136,6 +142,22 @@ impl Shared {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         ids::tag(Owner { shard: self.options.shard, leg: LegId(0) }, hash ^ hash >> 32)
+    }
+
+    /// Takes what a gateway sees us as from its answer (RFC 3581, 4). The port of a connection is
+    /// that connection's only.
+    pub fn learn_address(&mut self, gateway: u16, by: Transport, response: &Message<'_>) {
+        if self.options.contact.is_some() {
+            return;
+        }
+        let via = response.top_via();
+        let port = match by {
+            Transport::Udp => via.rport(),
+            Transport::Tcp => Some(self.options.local.port()),
+        };
+        if let (Some(ip), Some(port)) = (via.received(), port) {
+            self.gateways[usize::from(gateway)].learned = Some(SocketAddr::new(ip, port));
+        }
     }
 
     /// Where we can be reached by a gateway.

@@ -1,8 +1,9 @@
 //! 2xx to the INVITE: one is kept, the others are acknowledged and hung up (RFC 3261, 13.2.2.4;
 //! RFC 6026).
 
+use crate::auth::Authorizations;
 use crate::dialog::State;
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, Name, parse};
 use crate::port::{HungUpBy, Refusal, SipHeard};
 use crate::shared::Shared;
 use crate::transaction::Purpose;
@@ -25,8 +26,9 @@ impl Leg {
             return self.acknowledge_again(shared, known);
         }
         let first = !std::mem::replace(&mut self.tries[at].over, true);
-        self.forget_cancel(at);
+        self.forget_cancel(at, None);
         if first {
+            self.keep_credentials();
             shared.gateways[usize::from(self.head.gateway)].answers(self.tries[at].peer);
         }
         let dialog = match known {
@@ -52,6 +54,16 @@ impl Leg {
                 let phrase = "an answer without Contact".to_owned();
                 self.refuse(shared, Refusal { phrase, ..Refusal::of(message, status) });
             }
+        }
+    }
+
+    /// The ACK has the credentials of its INVITE, letter for letter (RFC 3261, 22.1).
+    fn keep_credentials(&mut self) {
+        let Some(inviting) = self.inviting.as_ref().filter(|_| !self.auth.is_empty()) else { return };
+        let Ok(invite) = parse(&inviting.message) else { return };
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            let values = invite.headers(name).map(|value| (name, Box::from(value)));
+            self.ack_credentials.extend(values);
         }
     }
 
@@ -91,12 +103,13 @@ impl Leg {
         self.abandon_tries(shared, Some(at));
         self.dialogs[dialog].state = State::Kept;
         self.drop_early();
-        self.inviting = None;
+        let inviting = self.inviting.take().unwrap_or_default();
         let kept = &mut self.dialogs[dialog];
         let early_sdp = kept.sdp.take();
         let sdp = sdp_of(message).map(<[u8]>::to_vec).or(early_sdp.map(Vec::from));
         let remote = kept.remote(self.tries[at].cseq);
-        self.note_session(shared, message);
+        let takes_update = kept.takes_update;
+        self.note_session(shared, message, inviting.offer(), takes_update);
         shared.tell(SipHeard::Answered { leg: self.head.id, status, sdp, dialog: remote });
     }
 
@@ -121,15 +134,18 @@ impl Leg {
     }
 
     /// The ACK to the 2xx of a dialog: a request of its own, kept for when the 2xx comes again.
-    fn acknowledge(&mut self, shared: &mut Shared, at: usize) {
-        let cseq = self.dialogs[at].invite_cseq;
-        let random = shared.dice.next();
+    pub(super) fn acknowledge(&mut self, shared: &mut Shared, at: usize) {
+        let (cseq, random) = (self.dialogs[at].invite_cseq, shared.dice.next());
         let dialog = &self.dialogs[at];
-        // The ACK has the credentials of its INVITE (RFC 3261, 22.1).
-        let credentials = self.auth.sent();
-        let inside = Inside { method: Method::Ack, cseq, random, credentials };
+        let mut nobody = Authorizations::default();
+        let inside = Inside { method: Method::Ack, cseq, random, credentials: (&mut nobody, "") };
         let written = shared.write(|out, shared| {
-            self.head.write_inside(out, shared, dialog, inside, |ack| ack.finish())
+            self.head.write_inside(out, shared, dialog, inside, |mut ack| {
+                for (name, value) in &self.ack_credentials {
+                    ack.header(*name, value);
+                }
+                ack.finish()
+            })
         });
         // Target and route were read from a message; what cannot be sent back cannot be
         // acknowledged, and the callee gives up by itself.

@@ -1,6 +1,7 @@
 //! Ends a try that has no final answer (RFC 3261, 9.1).
 
 use crate::message::Method;
+use crate::port::Peer;
 use crate::shared::Shared;
 use crate::transaction::{Ask, Branch, Purpose, Repeat};
 
@@ -51,10 +52,11 @@ impl Leg {
         });
     }
 
-    /// The CANCEL of a try need not be repeated: it was answered, or the INVITE was.
-    pub(super) fn forget_cancel(&mut self, at: usize) {
+    /// The CANCEL of a try need not be repeated: it was answered from there, or the INVITE was.
+    pub(super) fn forget_cancel(&mut self, at: usize, by: Option<Peer>) {
         let branch = Branch::OfTry(self.tries[at].no);
-        self.asks.retain(|ask| ask.branch != branch);
+        let other = |ask: &Ask| by.is_some_and(|by| by.address.ip() != ask.to.address.ip());
+        self.asks.retain(|ask| ask.branch != branch || other(ask));
     }
 
     /// Every try but `except` is of no use any more: those that rang are cancelled, the others when

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::auth::Authorizations;
 use crate::dialog::{Dialog, Via};
 use crate::ids::{self, Owner};
 use crate::message::{BuildError, Builder, Message, Method, Name, sip_uri};
@@ -11,8 +12,8 @@ use crate::status::{ALLOW, SDP};
 
 use super::invite::{Try, Wants};
 
-/// Header lines that carry our credentials.
-pub(super) type Credentials = [(Name, String)];
+/// What is known of who challenges us, and a random text for the answers.
+pub(super) type Credentials<'a> = (&'a mut Authorizations, &'a str);
 
 /// Who a leg is, on the wire.
 #[derive(Debug)]
@@ -111,6 +112,20 @@ impl Head {
         message.header(Name::Contact, format_args!("<sip:{user}@{address}{transport}>"));
     }
 
+    /// Answers the challenges that are known so far.
+    fn authorize(
+        &self,
+        request: &mut Builder<'_>,
+        shared: &Shared,
+        method: Method,
+        uri: &str,
+        (auth, cnonce): Credentials<'_>,
+    ) {
+        if let Some(who) = &self.gateway(shared).credentials {
+            auth.authorize(request, who, method, uri, cnonce);
+        }
+    }
+
     fn add_about_us(&self, request: &mut Builder<'_>, shared: &Shared) {
         if !shared.options.user_agent.is_empty() {
             request.header(Name::UserAgent, &shared.options.user_agent);
@@ -124,19 +139,18 @@ impl Head {
         shared: &Shared,
         try_: &Try,
         wants: &Wants,
-        credentials: &Credentials,
+        credentials: Credentials<'_>,
         offer: &[u8],
     ) -> Result<(), BuildError> {
-        let mut invite = Builder::request(out, Method::Invite, &self.uri_of(shared, try_));
+        let uri = self.uri_of(shared, try_);
+        let mut invite = Builder::request(out, Method::Invite, &uri);
         invite.via(try_.peer.transport, &shared.sent_by, &self.branch_of(try_.no));
         self.identify(&mut invite, "", try_.cseq, Method::Invite);
         self.add_contact(&mut invite, shared, self.gateway(shared).transport);
         if self.asserts {
             invite.address(Name::PAssertedIdentity, None, &self.from, &[]);
         }
-        for (name, value) in credentials {
-            invite.header(*name, value);
-        }
+        self.authorize(&mut invite, shared, Method::Invite, &uri, credentials);
         invite.header(Name::Allow, ALLOW);
         wants.add_to(&mut invite);
         self.add_about_us(&mut invite, shared);
@@ -196,9 +210,7 @@ impl Head {
             self.add_contact(&mut request, shared, dialog.peer.transport);
             request.header(Name::Allow, ALLOW);
         }
-        for (name, value) in inside.credentials {
-            request.header(*name, value);
-        }
+        self.authorize(&mut request, shared, inside.method, dialog.request_uri(), inside.credentials);
         self.add_about_us(&mut request, shared);
         more(request)
     }
@@ -210,7 +222,7 @@ pub(super) struct Inside<'a> {
     pub cseq: u32,
     /// Of its branch.
     pub random: u64,
-    pub credentials: &'a Credentials,
+    pub credentials: Credentials<'a>,
 }
 
 /// Our address as the host of a URI.

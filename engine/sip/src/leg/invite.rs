@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use crate::message::{Builder, Message, Method, Name};
-use crate::port::{
-    Dial, Output, Peer, Refusal, RefusalSource, SipHeard, Transport,
-};
 use crate::gateway::Readiness;
+use crate::message::{Builder, Message, Name, Start};
+use crate::port::{Dial, Peer, Refusal, RefusalSource, SipHeard, Transport};
 use crate::shared::Shared;
 use crate::transaction::Repeat;
 
@@ -58,7 +56,7 @@ pub(super) struct Inviting {
 }
 
 impl Inviting {
-    fn offer(&self) -> &[u8] {
+    pub fn offer(&self) -> &[u8] {
         &self.message[self.body_at..]
     }
 }
@@ -129,21 +127,25 @@ impl Leg {
             served: Vec::new(),
             talk: None,
             auth: Default::default(),
+            ack_credentials: Vec::new(),
+            left: None,
             patience: None,
             linger: Duration::ZERO,
         }
     }
 
-    /// Sends the INVITE, or waits for the gateway's addresses.
+    /// Sends the INVITE, or ends what an earlier process left open; waits for the gateway's
+    /// addresses when they are not known yet.
     pub fn begin(&mut self, shared: &mut Shared) {
         let patience = shared.options.transaction();
         let gateway = &mut shared.gateways[usize::from(self.head.gateway)];
         let (ready, ask) = gateway.ready(shared.now, patience);
         if ask {
-            let resolve = resolve(gateway, self.head.gateway);
+            let resolve = gateway.resolve(self.head.gateway);
             shared.put(resolve);
         }
         match ready {
+            Readiness::Ready if self.left.is_some() => self.close_left(shared),
             Readiness::Ready => {
                 self.phase = Phase::Inviting;
                 self.patience = None;
@@ -158,6 +160,9 @@ impl Leg {
     }
 
     pub(super) fn refuse_for_name(&mut self, shared: &mut Shared, why: String) {
+        if self.left.is_some() {
+            return self.leave(shared);
+        }
         self.refuse(shared, Refusal::local(RefusalSource::Dns, why));
     }
 
@@ -177,32 +182,49 @@ impl Leg {
         self.tries.iter().position(|try_| try_.no == no)
     }
 
+    /// The next address of the gateway, and the number of the try that it would be. None for a
+    /// phone that rang: it is not rung again.
+    pub(super) fn next_hop(&self, shared: &Shared) -> Option<(Peer, u8)> {
+        if self.inviting.as_ref()?.rang {
+            return None;
+        }
+        let tried = |peer: Peer| self.tries.iter().any(|t| t.peer.address == peer.address);
+        let gateway = &shared.gateways[usize::from(self.head.gateway)];
+        let no = match self.tries.last() {
+            Some(last) => last.no + TURNS,
+            None => 0,
+        };
+        gateway.next_target(shared.now, tried).filter(|_| no / TURNS < HOPS_MAX).map(|peer| (peer, no))
+    }
+
     /// Sends the INVITE to the next address of the gateway, with a new branch and all else as it
     /// was (RFC 3263, 4.3): an element that had the first copy after all recognises the second
     /// (RFC 3261, 8.2.2.2). Without a next address `refusal` is the end.
     pub(super) fn invite_next(&mut self, shared: &mut Shared, refusal: Refusal) {
-        let tries = &self.tries;
-        let tried = |peer: Peer| tries.iter().any(|try_| try_.peer.address == peer.address);
-        let gateway = &shared.gateways[usize::from(self.head.gateway)];
-        let rang = self.inviting.as_ref().is_some_and(|inviting| inviting.rang);
-        let next = gateway.next_target(shared.now, tried).filter(|_| !rang);
-        let no = self.tries.last().map_or(Some(0), |last| {
-            Some(last.no + TURNS).filter(|no| no / TURNS < HOPS_MAX)
-        });
-        match next.zip(no) {
-            Some((peer, no)) => self.invite(shared, peer, no, None),
+        match self.next_hop(shared) {
+            Some((peer, no)) => {
+                let uri = self.tries.last().and_then(|last| last.uri.clone());
+                self.invite(shared, peer, no, uri);
+            }
             None => self.refuse(shared, refusal),
         }
     }
 
-    /// Sends the INVITE anew to the same address: one CSeq more. False when it was sent anew too
-    /// often already.
-    pub(super) fn invite_anew(&mut self, shared: &mut Shared, uri: Option<Box<str>>) -> bool {
-        let Some(last) = self.tries.last() else { return false };
-        if last.no % TURNS == TURNS - 1 {
+    /// Sends the INVITE anew, one CSeq higher; to where a redirection leads, when there was one.
+    /// False when it was sent anew too often already.
+    pub(super) fn invite_anew(
+        &mut self,
+        shared: &mut Shared,
+        redirection: Option<(Box<str>, Peer)>,
+    ) -> bool {
+        let Some(last) = self.tries.last().filter(|last| last.no % TURNS < TURNS - 1) else {
             return false;
-        }
-        let (peer, no, uri) = (last.peer, last.no + 1, uri.or_else(|| last.uri.clone()));
+        };
+        let no = last.no + 1;
+        let (uri, peer) = match redirection {
+            Some((uri, peer)) => (Some(uri), peer),
+            None => (last.uri.clone(), last.peer),
+        };
         self.invite(shared, peer, no, uri);
         true
     }
@@ -214,11 +236,10 @@ impl Leg {
         }
         let cseq = self.head.ids.cseq + u32::from(no % TURNS);
         let mut try_ = Try { no, cseq, peer, uri, heard: false, cancelled: false, over: false };
-        let uri = try_.uri.as_deref().map(str::to_owned);
-        let credentials = self.credentials(shared, Method::Invite, uri.as_deref());
+        let cnonce = shared.cnonce(&self.auth);
         let written = shared.write(|out, shared| {
             let (wants, offer) = (&inviting.wants, inviting.offer());
-            self.head.write_invite(out, shared, &try_, wants, &credentials, offer)
+            self.head.write_invite(out, shared, &try_, wants, (&mut self.auth, &cnonce), offer)
         });
         let mut message = match written {
             Ok(message) => message,
@@ -227,7 +248,6 @@ impl Leg {
                 return self.refuse(shared, refusal);
             }
         };
-        self.auth.keep_sent(credentials);
         inviting.body_at = message.len() - inviting.offer().len();
         fit(shared, self.head.gateway, &mut try_.peer, &mut message);
         inviting.message = message;
@@ -270,12 +290,20 @@ impl Leg {
         }
     }
 
+    /// Whether something of this leg waits for an answer from `peer`.
+    pub fn waits_for(&self, peer: Peer) -> bool {
+        let inviting = self.inviting.as_ref().is_some_and(|inviting| inviting.repeat.is_some());
+        inviting && self.tries.last().is_some_and(|try_| try_.peer == peer)
+            || self.asks.iter().any(|ask| ask.to == peer)
+    }
+
     /// The transport to `peer` failed (RFC 3261, 18.4): the INVITE goes elsewhere; what is in a
     /// dialog is repeated, and has its own end.
     pub fn on_transport_failed(&mut self, shared: &mut Shared, peer: Peer, why: &str) {
         let t1 = shared.options.t1;
         for ask in self.asks.iter_mut().filter(|ask| ask.to == peer) {
-            if self.head.is_oversize_detour(shared, peer) {
+            let own = self.dialogs.get(usize::from(ask.dialog)).map(|dialog| dialog.peer);
+            if own.is_some_and(|own| own.transport == Transport::Udp) {
                 ask.to.transport = Transport::Udp;
                 retransport(&mut ask.bytes, Transport::Udp);
             }
@@ -339,9 +367,13 @@ impl Refusal {
 
     /// What a final answer says.
     pub(crate) fn of(message: &Message<'_>, status: u16) -> Self {
+        let phrase = match message.start() {
+            Start::Response { phrase, .. } => phrase,
+            Start::Request { .. } => "",
+        };
         Self {
             source: RefusalSource::Network(status),
-            phrase: message.phrase().to_owned(),
+            phrase: phrase.to_owned(),
             reason: message.reason(),
             reason_raw: message.reason_raw(),
             retry_after: message.retry_after(),
@@ -354,14 +386,4 @@ impl Refusal {
 fn answer_within(shared: &Shared, gateway: u16) -> Duration {
     let config = &shared.gateways[usize::from(gateway)].config;
     config.answer_within.unwrap_or(shared.options.transaction())
-}
-
-/// What the shell is asked for a gateway's name.
-pub(crate) fn resolve(gateway: &crate::gateway::Gateway, id: u16) -> Output {
-    Output::Resolve {
-        gateway: crate::port::GatewayId(id),
-        host: gateway.config.host.clone(),
-        port: gateway.config.port,
-        transport: gateway.config.transport,
-    }
 }

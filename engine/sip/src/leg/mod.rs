@@ -28,19 +28,23 @@ mod refusal;
 mod served;
 mod session;
 
+pub(crate) use served::{about_us, is_unknown_extension, refuse};
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::auth::Authorizations;
 use crate::dialog::{Dialog, Way};
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, Name};
 use crate::port::{LegId, Peer, Reason, SipHeard};
 use crate::shared::Shared;
-use crate::transaction::{Ask, Served, Wait};
+use crate::transaction::{Ask, Served};
 
 use change::Talk;
 use head::Head;
 use invite::{Inviting, Try};
+use orphan::Left;
 
 /// The most dialogs that one INVITE may make. Forks of a carrier are two or three; a 2xx of one
 /// more is not acknowledged, and its callee gives up by itself.
@@ -92,7 +96,11 @@ pub(crate) struct Leg {
     asks: Vec<Ask>,
     served: Vec<Served>,
     talk: Option<Box<Talk>>,
-    auth: head::Auth,
+    auth: Authorizations,
+    /// The credentials of the INVITE that was answered, for its ACK.
+    ack_credentials: Vec<(Name, Box<str>)>,
+    /// What an earlier process left open: this leg only ends it.
+    left: Option<Box<Left>>,
     /// When the phase has lasted too long.
     patience: Option<Duration>,
     /// Once it is over, kept until then.
@@ -114,7 +122,8 @@ impl Leg {
         let asks = self.asks.iter().map(|ask| ask.repeat.deadline()).min();
         let served = self.served.iter().map(Served::deadline).min();
         let talk = self.talk.as_ref().and_then(|talk| talk.deadline());
-        let linger = (self.phase == Phase::Over).then_some(self.linger);
+        let idle = asks.is_none() && served.is_none();
+        let linger = (self.phase == Phase::Over && idle).then_some(self.linger);
         [inviting, self.patience, asks, served, talk, linger].into_iter().flatten().min()
     }
 
@@ -184,7 +193,13 @@ impl Leg {
     }
 
     /// Takes a response whose branch names this leg. False when it answers nothing of ours.
-    pub fn on_response(&mut self, shared: &mut Shared, message: &Message<'_>, status: u16) -> bool {
+    pub fn on_response(
+        &mut self,
+        shared: &mut Shared,
+        from: Peer,
+        message: &Message<'_>,
+        status: u16,
+    ) -> bool {
         let (_, method) = message.cseq();
         let same_call = message.call_id() == self.head.ids.call_id
             && message.from_tag() == Some(&*self.head.ids.from_tag);
@@ -196,13 +211,13 @@ impl Leg {
         let Some(at) = self.try_of(branch) else {
             return self.on_inside_response(shared, message, branch, status);
         };
-        self.learn_address(shared, message);
+        shared.learn_address(self.head.gateway, from.transport, message);
         match (method, status) {
             (Method::Invite, ..200) => self.on_progress(shared, at, message, status),
             (Method::Invite, 200..300) => self.on_answer(shared, at, message, status),
             (Method::Invite, _) => self.on_refusal(shared, at, message, status),
             // It says nothing about the call (checklist 14), only that it need not be repeated.
-            (Method::Cancel, 200..) => self.forget_cancel(at),
+            (Method::Cancel, 200..) => self.forget_cancel(at, Some(from)),
             (Method::Cancel, _) => {}
             _ => return false,
         }
@@ -220,18 +235,6 @@ impl Leg {
         Way { peer: peer.unwrap_or(nobody), host: &gateway.config.host }
     }
 
-    /// What the gateway sees us as (RFC 3581, 4): for the Contact of what comes later.
-    fn learn_address(&self, shared: &mut Shared, response: &Message<'_>) {
-        if shared.options.contact.is_some() {
-            return;
-        }
-        let via = response.top_via();
-        if let (Some(ip), Some(port)) = (via.received(), via.rport()) {
-            let gateway = &mut shared.gateways[usize::from(self.head.gateway)];
-            gateway.learned = Some(std::net::SocketAddr::new(ip, port));
-        }
-    }
-
     /// The addresses that its dialogs send to are no longer wanted.
     pub fn part(&mut self, shared: &mut Shared) {
         for dialog in &mut self.dialogs {
@@ -239,11 +242,5 @@ impl Leg {
                 shared.part_from(dialog.peer.address.ip());
             }
         }
-    }
-
-    /// Bytes held outside the table.
-    #[cfg(test)]
-    pub fn is_quiet(&self) -> bool {
-        self.asks.is_empty() && !self.served.iter().any(|s| matches!(s.wait, Wait::Ack(_)))
     }
 }
