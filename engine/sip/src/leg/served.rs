@@ -256,7 +256,7 @@ impl Leg {
         };
         let Some(served) = self.served.iter_mut().find(waits) else { return true };
         served.wait = Wait::Repeats(shared.in_a_transaction());
-        if served.accepted && served.wants_offer {
+        if served.accepted && served.wants_offer && self.phase == Phase::Up {
             // We offered in our 2xx; this is their answer.
             let result = sdp_of(message).map(<[u8]>::to_vec).ok_or(488);
             shared.tell(SipHeard::Renegotiated { leg: self.head.id, result });

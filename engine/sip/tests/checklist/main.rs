@@ -2,4 +2,5 @@
 //! time, without faults and with every single one.
 
 mod begin;
+mod seeded;
 mod world;

@@ -231,7 +231,7 @@ impl World {
     fn hear(&mut self, heard: SipHeard) {
         self.promises.heard(&heard);
         let now = self.now;
-        writeln!(self.run.ladder, "{:6} * {}", now.as_millis(), short(&heard)).unwrap();
+        writeln!(self.run.ladder, "{:<5} * {}", now.as_millis(), short(&heard)).unwrap();
         match &heard {
             SipHeard::Answered { leg, .. } => {
                 if let Some(after) = self.script.accept_after {
@@ -257,7 +257,7 @@ impl World {
         };
         let tcp = if peer.transport == Transport::Tcp { " tcp" } else { "" };
         let other = if peer.address.to_string() == super::script::GATEWAY { String::new() } else { format!(" {}", peer.address) };
-        writeln!(self.run.ladder, "{:6} {arrow} {what}{other}{tcp}", self.now.as_millis()).unwrap();
+        writeln!(self.run.ladder, "{:<5} {arrow} {what}{other}{tcp}", self.now.as_millis()).unwrap();
     }
 }
 
