@@ -128,7 +128,7 @@ impl World {
     pub fn idle(mut self, until: Duration) -> Run {
         self.go(Some(until));
         let invites_max = self.script.invites_max;
-        self.run.broken = self.promises.at_the_end(0, invites_max);
+        self.run.broken = self.promises.at_the_end(0, invites_max, self.callees.values());
         self.run
     }
 
@@ -141,7 +141,7 @@ impl World {
     }
 
     fn finish(mut self, legs: usize) -> Run {
-        self.run.broken = self.promises.at_the_end(legs, self.script.invites_max);
+        self.run.broken = self.promises.at_the_end(legs, self.script.invites_max, self.callees.values());
         if self.run.agent.legs() > 0 {
             self.run.broken.push(format!("{} legs held at the end", self.run.agent.legs()));
         }
