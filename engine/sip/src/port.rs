@@ -326,6 +326,15 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
+/// Where a gateway's name leads (RFC 3263): the answer to [`Output::Resolve`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Targets {
+    /// The addresses, in the order to try them: priority and weight of SRV are applied.
+    pub peers: Vec<Peer>,
+    /// How long they are good for: the shortest time to live of the records.
+    pub ttl: Duration,
+}
+
 /// What the user agent wants done by its shell.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {

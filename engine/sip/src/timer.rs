@@ -46,7 +46,11 @@ impl Timers {
             Some(deadline) => {
                 let place = place as usize;
                 let before = std::mem::replace(&mut self.heap[place].0, deadline);
-                if deadline < before { self.rise(place) } else { self.sink(place) }
+                if deadline < before {
+                    self.rise(place);
+                } else {
+                    self.sink(place);
+                }
             }
             None if place != NOWHERE => {
                 let place = place as usize;

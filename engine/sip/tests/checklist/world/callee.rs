@@ -2,7 +2,7 @@
 //! its finals until they are acknowledged, its reliable provisionals until PRACK, its own
 //! requests until they are answered, and answers a repeat as it answered the first.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ struct Invited {
     last: Option<Vec<u8>>,
     refused: bool,
     answered: bool,
+    rings: bool,
 }
 
 /// A message that is sent again and again until something comes.
@@ -64,6 +65,12 @@ pub struct Callee {
     steps: Vec<(Duration, usize, Act)>,
     asks: Vec<(String, Ask, Text)>,
     cseq: u32,
+    /// Tags and CSeqs of our 2xx that were acknowledged.
+    acked: BTreeSet<(String, u32)>,
+    /// Tags whose dialog was hung up, by a BYE that came or one that we sent.
+    byed: BTreeSet<String>,
+    /// Tags and CSeqs of our 2xx.
+    accepted: BTreeSet<(String, u32)>,
     pub out: VecDeque<Sent>,
 }
 
@@ -79,8 +86,30 @@ impl Callee {
             steps: vec![],
             asks: vec![],
             cseq: 100,
+            acked: BTreeSet::new(),
+            byed: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             out: VecDeque::new(),
         }
+    }
+
+    /// What it still believes to be going on, of that which `heard` says the other side knows of:
+    /// the tag and CSeq of a 2xx, the branch of a 1xx.
+    pub fn open(&self, heard: impl Fn(&str, u32) -> bool, rang: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut open = vec![];
+        for (tag, cseq) in self.accepted.iter().filter(|(tag, cseq)| heard(tag, *cseq)) {
+            if !self.acked.contains(&(tag.clone(), *cseq)) && !self.plan.mute {
+                open.push(format!("the callee's {tag} has no ACK for its 2xx to {cseq} INVITE"));
+            }
+            if !self.byed.contains(tag) {
+                open.push(format!("the callee's {tag} is in an open call"));
+            }
+        }
+        let rings = |i: &&Invited| i.rings && !i.refused && !i.answered && rang(i.text.branch());
+        if !self.plan.ignores_cancel {
+            open.extend(self.invited.iter().filter(rings).map(|_| "the callee rings".into()));
+        }
+        open
     }
 
     /// When something is due.
@@ -129,7 +158,7 @@ impl Callee {
             return;
         }
         let (transport, in_dialog) = (transport, !text.tag("To").is_empty());
-        self.invited.push(Invited { text: text.clone(), transport, last: None, refused: false, answered: false });
+        self.invited.push(Invited { text: text.clone(), transport, last: None, refused: false, answered: false, rings: false });
         let invite = self.invited.len() - 1;
         if in_dialog {
             return self.reinvite(now, invite, &text);
@@ -144,7 +173,7 @@ impl Callee {
         let tag = text.tag("To").to_owned();
         let reply = self.reply_to("reINVITE", Some((200, vec![], super::script::ANSWER)));
         let Some((status, headers, sdp)) = reply else { return };
-        let contact = (status < 300).then_some("<sip:callee@10.0.0.9:5060>");
+        let contact = (status < 300).then_some("<sip:callee@HERE>");
         let sdp = (!sdp.is_empty()).then_some(sdp);
         let tag = Box::leak(tag.into_boxed_str());
         self.say(now, invite, &Say { status, tag, rseq: None, contact, headers, sdp });
@@ -158,7 +187,7 @@ impl Callee {
         let text = invited.text.clone();
         let mut headers: Vec<String> = say.headers.iter().map(|h| h.to_string()).collect();
         if let Some(contact) = say.contact {
-            headers.push(format!("Contact: {contact}"));
+            headers.push(format!("Contact: {}", contact.replace("HERE", &self.address.to_string())));
         }
         if let Some(rseq) = say.rseq {
             headers.extend(["Require: 100rel".into(), format!("RSeq: {rseq}")]);
@@ -167,6 +196,7 @@ impl Callee {
         let invited = &mut self.invited[invite];
         invited.last = Some(bytes.clone());
         let transport = invited.transport;
+        invited.rings |= (101..200).contains(&say.status);
         invited.refused |= say.status >= 300;
         invited.answered |= (200..300).contains(&say.status);
         let until = match (say.status, say.rseq) {
@@ -176,6 +206,9 @@ impl Callee {
             (200..300, _) => Some(Until::Ack(say.tag.to_owned(), text.cseq())),
             _ => Some(Until::AckTo(text.branch().to_owned())),
         };
+        if (200..300).contains(&say.status) {
+            self.accepted.insert((say.tag.to_owned(), text.cseq()));
+        }
         self.send(transport, bytes.clone());
         if let Some(until) = until {
             // On a stream a 2xx is still repeated (RFC 3261, 13.3.1.4), all else is not.
@@ -185,6 +218,7 @@ impl Callee {
     }
 
     fn ack(&mut self, text: &Text) {
+        self.acked.insert((text.tag("To").to_owned(), text.cseq()));
         let by_dialog = Until::Ack(text.tag("To").to_owned(), text.cseq());
         let by_branch = Until::AckTo(text.branch().to_owned());
         self.repeats.retain(|r| r.until != by_dialog && r.until != by_branch);
@@ -206,6 +240,9 @@ impl Callee {
 
     /// A request that is no INVITE: answered as the plan says, or 200, a repeat as the first.
     fn request(&mut self, _now: Duration, transport: Transport, text: &Text, forced: Reply) {
+        if text.method() == "BYE" {
+            self.byed.insert(text.tag("To").to_owned());
+        }
         let key = (text.method().to_owned(), text.branch().to_owned());
         if let Some(bytes) = self.given.get(&key).cloned() {
             if let Some(bytes) = bytes {
@@ -244,14 +281,17 @@ impl Callee {
         self.cseq += 1;
         let cseq = ask.cseq.unwrap_or(self.cseq);
         let branch = format!("z9hG4bKask{}-{cseq}-{}", self.address.port(), self.asks.len());
+        if ask.method == "BYE" {
+            self.byed.insert(ask.tag.unwrap_or("c").to_owned());
+        }
         let from = ask.from.unwrap_or("");
         let via = if from.is_empty() { self.address.to_string() } else { from.to_owned() };
         let tag = ask.tag.unwrap_or("c");
         let contact = match ask.method {
             "INVITE" | "UPDATE" if !ask.headers.iter().any(|h| h.starts_with("Contact:")) => {
-                "Contact: <sip:callee@10.0.0.9:5060>\r\n"
+                format!("Contact: <sip:callee@{}>\r\n", self.address)
             }
-            _ => "",
+            _ => String::new(),
         };
         let more: String = ask.headers.iter().map(|h| format!("{h}\r\n")).collect();
         let typed = if ask.body.is_empty() { String::new() } else { format!("Content-Type: {}\r\n", ask.content_type) };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sip::port::SipHeard;
 
+use super::callee::Callee;
 use super::text::Text;
 
 /// Watches the wire and what the owner is told.
@@ -80,7 +81,16 @@ impl Promises {
     }
 
     /// What was promised and not kept, when everything has ended.
-    pub fn at_the_end(mut self, legs: usize, invites_max: usize) -> Vec<String> {
+    pub fn at_the_end<'a>(
+        mut self,
+        legs: usize,
+        invites_max: usize,
+        callees: impl Iterator<Item = &'a Callee>,
+    ) -> Vec<String> {
+        for callee in callees {
+            let heard = |tag: &str, cseq| self.answers.contains_key(&(tag.to_owned(), cseq));
+            self.broken.extend(callee.open(heard, |branch| self.rang.contains(branch)));
+        }
         if self.terminals.len() != legs {
             self.broken.push(format!("{} ends of {legs} legs: {:?}", self.terminals.len(), self.terminals));
         }

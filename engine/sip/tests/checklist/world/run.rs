@@ -128,7 +128,7 @@ impl World {
     pub fn idle(mut self, until: Duration) -> Run {
         self.go(Some(until));
         let invites_max = self.script.invites_max;
-        self.run.broken = self.promises.at_the_end(0, invites_max);
+        self.run.broken = self.promises.at_the_end(0, invites_max, self.callees.values());
         self.run
     }
 
@@ -141,7 +141,7 @@ impl World {
     }
 
     fn finish(mut self, legs: usize) -> Run {
-        self.run.broken = self.promises.at_the_end(legs, self.script.invites_max);
+        self.run.broken = self.promises.at_the_end(legs, self.script.invites_max, self.callees.values());
         if self.run.agent.legs() > 0 {
             self.run.broken.push(format!("{} legs held at the end", self.run.agent.legs()));
         }
@@ -231,7 +231,7 @@ impl World {
     fn hear(&mut self, heard: SipHeard) {
         self.promises.heard(&heard);
         let now = self.now;
-        writeln!(self.run.ladder, "{:6} * {}", now.as_millis(), short(&heard)).unwrap();
+        writeln!(self.run.ladder, "{:<5} * {}", now.as_millis(), short(&heard)).unwrap();
         match &heard {
             SipHeard::Answered { leg, .. } => {
                 if let Some(after) = self.script.accept_after {
@@ -257,7 +257,7 @@ impl World {
         };
         let tcp = if peer.transport == Transport::Tcp { " tcp" } else { "" };
         let other = if peer.address.to_string() == super::script::GATEWAY { String::new() } else { format!(" {}", peer.address) };
-        writeln!(self.run.ladder, "{:6} {arrow} {what}{other}{tcp}", self.now.as_millis()).unwrap();
+        writeln!(self.run.ladder, "{:<5} {arrow} {what}{other}{tcp}", self.now.as_millis()).unwrap();
     }
 }
 

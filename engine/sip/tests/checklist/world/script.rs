@@ -25,6 +25,7 @@ pub struct Say {
     pub tag: &'static str,
     /// Sent reliably (RFC 3262), with this RSeq.
     pub rseq: Option<u32>,
+    /// `HERE` stands for the callee's address.
     pub contact: Option<&'static str>,
     /// More header lines.
     pub headers: Vec<&'static str>,
@@ -66,7 +67,7 @@ pub struct Step {
 /// A response so long after the INVITE. An 18x or a 2xx has a tag and a Contact, a 2xx SDP.
 pub fn say(after: u64, status: u16) -> Step {
     let session = (200..300).contains(&status);
-    let contact = (101..300).contains(&status).then_some("<sip:callee@10.0.0.9:5060>");
+    let contact = (101..300).contains(&status).then_some("<sip:callee@HERE>");
     let sdp = session.then_some(ANSWER);
     let say = Say { status, tag: if status == 100 { "" } else { "c" }, rseq: None, contact, headers: vec![], sdp };
     Step { after: ms(after), act: Act::Say(say) }
