@@ -285,7 +285,7 @@ impl Leg {
             shared.gateways[usize::from(self.head.gateway)].avoid(shared.now, try_.peer, None);
         }
         match self.wish {
-            Some(_) => self.end(shared, SipHeard::Cancelled { leg: self.head.id }),
+            Some(_) => self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None }),
             None => self.invite_next(shared, Refusal::local(source, why)),
         }
     }
@@ -330,7 +330,7 @@ impl Leg {
     /// The owner takes the try back.
     pub fn order_cancel(&mut self, shared: &mut Shared, reason: Option<crate::port::Reason>) {
         match self.phase {
-            Phase::Resolving => self.end(shared, SipHeard::Cancelled { leg: self.head.id }),
+            Phase::Resolving => self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None }),
             Phase::Inviting if self.wish.is_none() => {
                 self.wish = Some(Wish::Cancel);
                 self.reason = reason.map(Box::new);

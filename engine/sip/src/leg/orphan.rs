@@ -111,5 +111,5 @@ impl Leg {
 }
 
 fn ended(leg: LegId, answered: bool) -> SipHeard {
-    if answered { SipHeard::Closed { leg } } else { SipHeard::Cancelled { leg } }
+    if answered { SipHeard::Closed { leg } } else { SipHeard::Cancelled { leg, status: None } }
 }

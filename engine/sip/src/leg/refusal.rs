@@ -34,7 +34,7 @@ impl Leg {
         }
         self.drop_dialogs(shared);
         if self.wish.is_some() {
-            return self.end(shared, SipHeard::Cancelled { leg: self.head.id });
+            return self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: Some(status) });
         }
         if let Some(inviting) = &mut self.inviting {
             inviting.repeat = None;
