@@ -21,6 +21,8 @@ pub enum Arrived {
     Resolved(GatewayId, Found),
     /// A command from outside.
     Asked(Input),
+    /// The loop is to end, whatever is up.
+    Stop,
 }
 
 /// The end that other threads hold.

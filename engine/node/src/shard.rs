@@ -121,6 +121,7 @@ impl<V: Vault, M: Media> Shard<V, M> {
                     self.agent.resolved(now.mono, gateway, found);
                 }
                 Arrived::Asked(input) => self.board.handle(input, now),
+                Arrived::Stop => self.stop = true,
             }
         }
     }

@@ -21,6 +21,7 @@ mod slots;
 mod timers;
 mod waiting;
 
+pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
 
 use call::{Effect, Signal};
