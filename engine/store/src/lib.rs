@@ -5,6 +5,8 @@
 //!   memory, with the faults of real disks.
 //! - [`writer`]: the thread around it: group commit, one sync for all that wait.
 //! - [`memory`]: a store that forgets.
+//! - [`keys`]: the keys of sealed personal data.
+//! - [`folder`]: where all of it stands, and who may write.
 
 pub mod api;
 #[cfg(any(test, feature = "contract"))]
@@ -13,6 +15,8 @@ pub mod dice;
 pub mod disk;
 mod error;
 pub mod file;
+pub mod folder;
+pub mod keys;
 pub mod log;
 pub mod memory;
 pub mod writer;
@@ -22,4 +26,5 @@ pub use api::{
     Stored,
 };
 pub use error::StoreError;
+pub use folder::DataFolder;
 pub use log::{Log, LogReader, Options, Recovery, StoreId};

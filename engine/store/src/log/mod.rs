@@ -15,12 +15,15 @@ mod read;
 mod recover;
 mod segments;
 mod stopped;
+mod verify;
 mod walk;
 
 pub use frame::{FRAME_BYTES_MAX, Fault, Record};
+pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
 pub use read::LogReader;
 pub use recover::{Cut, Recovery};
+pub use verify::{FoundFault, Report, verify};
 
 use crate::StoreError;
 use crate::api::{Append, AppendError, Appended, NewEvent, Results, Verdict};

@@ -182,7 +182,7 @@ pub(crate) fn read_header<F: File>(
 }
 
 /// The last position that any whole frame behind a bad one says was durable; 0 when none does.
-fn attested_behind<F: File>(
+pub(crate) fn attested_behind<F: File>(
     file: &F,
     salt: super::header::Salt,
     from: u32,

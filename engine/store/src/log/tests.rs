@@ -5,11 +5,11 @@ use crate::disk::{Crash, Faults, SimDisk};
 use schemas::CallId;
 use schemas::event::Encoded;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::new(StoreId([1; 16]))
 }
 
-fn small_segments() -> Options {
+pub(super) fn small_segments() -> Options {
     Options { segment_bytes: 5000, ..options() }
 }
 
@@ -28,7 +28,7 @@ fn open(disk: &SimDisk, options: Options) -> Result<(Log<SimDisk>, Recovery), St
 }
 
 /// A log that was stopped with -9 after `synced` appends, each synced, and some that were not.
-fn killed(synced: u8, unsynced: u8, options: Options) -> SimDisk {
+pub(super) fn killed(synced: u8, unsynced: u8, options: Options) -> SimDisk {
     let disk = SimDisk::new(1);
     let (mut log, _) = open(&disk, options).unwrap();
     for number in 0..synced {
@@ -45,14 +45,14 @@ fn all(log: &Log<SimDisk>) -> Vec<Stored> {
     log.reader().read_all(Position(0), usize::MAX).unwrap()
 }
 
-const FIRST: &str = "00000000000000000001.log";
+pub(super) const FIRST: &str = "00000000000000000001.log";
 
 /// Where each frame of a file begins.
-fn frames_of(contents: &[u8]) -> Vec<usize> {
+pub(super) fn frames_of(contents: &[u8]) -> Vec<usize> {
     (HEADER_BYTES..contents.len() - 4).filter(|at| contents[*at..][..4] == MARK).collect()
 }
 
-fn damage(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn damage(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let mut contents = disk.contents(name).unwrap();
     change(&mut contents);
     disk.put(name, contents);
