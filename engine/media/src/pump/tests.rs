@@ -32,6 +32,7 @@ impl Bench {
     fn with(options: PumpOptions) -> Self {
         let prompts = Prompts::new();
         prompts.insert("tone", &tone(700.0, 1_000));
+        prompts.insert("long", &Clip::of(vec![0; 12_000]));
         prompts.insert("short", &Clip::of((0..1_000).map(|sample| sample * 30).collect()));
         let (tell, heard) = channel();
         let pump = Pump::start(options, prompts, move |what| {
@@ -228,13 +229,14 @@ fn closing_is_told_once_and_orders_for_the_closed_are_passed_over() {
 fn audio_that_cannot_be_sent_is_told_once() {
     let bench = Bench::new();
     bench.open(ONE, None);
-    // An IPv4 socket cannot send there.
-    bench.connect(ONE, SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 9)));
-    bench.play(ONE, "tone");
-    bench.play(ONE, "tone");
+    // Without asking for it nobody may broadcast.
+    bench.connect(ONE, SocketAddr::from(([255, 255, 255, 255], 9)));
+    bench.play(ONE, "long");
     let failed = bench.next();
+    let why = "audio cannot be sent: ";
     assert!(
-        matches!(&failed, MediaHeard::Failed { why, .. } if why.starts_with("audio cannot be sent: "))
+        matches!(&failed, MediaHeard::Failed { why: told, .. } if told.starts_with(why)),
+        "{failed:?}"
     );
     let last = bench.next();
     assert!(
@@ -242,6 +244,19 @@ fn audio_that_cannot_be_sent_is_told_once() {
         "the call decides what follows: {last:?}"
     );
     assert_eq!(bench.close(ONE).received, 0);
+}
+
+#[test]
+fn an_address_of_the_other_ip_version_is_told_at_once() {
+    let bench = Bench::new();
+    bench.open(ONE, None);
+    bench.connect(ONE, SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 9)));
+    let why = "their address is IPv6 and ours IPv4: audio cannot be sent".to_owned();
+    assert_eq!(bench.next(), MediaHeard::Failed { stream: ONE, why });
+    let peer = Peer::new();
+    bench.connect(ONE, peer.local());
+    bench.play(ONE, "short");
+    peer.packet();
 }
 
 /// What `sox` says about a channel of a file: its loudest sample and its rough frequency.

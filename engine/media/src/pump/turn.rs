@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -147,6 +148,13 @@ impl Turner {
             MediaOrder::Open { .. } => {}
             MediaOrder::Connect { stream, agreed } => {
                 let Some((key, seated)) = self.seated(stream) else { return };
+                if agreed.remote.is_ipv4() != seated.pair.local.is_ipv4() {
+                    let version = |it: SocketAddr| if it.is_ipv4() { "IPv4" } else { "IPv6" };
+                    let (theirs, ours) = (version(agreed.remote), version(seated.pair.local));
+                    let why =
+                        format!("their address is {theirs} and ours {ours}: audio cannot be sent");
+                    return (self.heard)(MediaHeard::Failed { stream, why });
+                }
                 let before_ms = seated.stream.ptime_ms();
                 seated.stream.connect(agreed, now_us);
                 let (ptime_ms, seat) = (seated.stream.ptime_ms(), seated.seat);
