@@ -9,6 +9,7 @@ pub mod jitter;
 pub mod port;
 pub mod ports;
 pub mod prompt;
+pub mod pump;
 pub mod record;
 pub mod rtp;
 pub mod sdp;
