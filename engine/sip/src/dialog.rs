@@ -31,6 +31,8 @@ pub(crate) struct Dialog {
     /// Where requests in it go.
     pub peer: Peer,
     pub state: State,
+    /// The INVITE that made it, by its place among the leg's tries.
+    pub of_try: u8,
     /// Of the INVITE that made it.
     pub invite_cseq: u32,
     /// Of our last request in it.
@@ -52,13 +54,20 @@ pub(crate) struct Dialog {
 impl Dialog {
     /// Made by a response to our INVITE (12.1.2). `way` is where the INVITE went, `fallback` its
     /// Request-URI, for an answer without a Contact.
-    pub fn of_response(response: &Message<'_>, cseq: u32, way: Way<'_>, fallback: &str) -> Self {
+    pub fn of_response(
+        response: &Message<'_>,
+        of_try: u8,
+        way: Way<'_>,
+        fallback: &str,
+    ) -> Self {
+        let (cseq, _) = response.cseq();
         let mut dialog = Self {
             tag: response.to_tag().unwrap_or("").into(),
             target: fallback.into(),
             route: Box::default(),
             peer: way.peer,
             state: State::Early,
+            of_try,
             invite_cseq: cseq,
             local_cseq: cseq,
             remote_cseq: None,
@@ -93,6 +102,7 @@ impl Dialog {
             route: remote.route.clone().into(),
             peer: way.peer,
             state: State::Closed,
+            of_try: 0,
             invite_cseq: remote.cseq,
             local_cseq: remote.cseq,
             remote_cseq: None,

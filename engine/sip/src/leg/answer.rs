@@ -33,7 +33,7 @@ impl Leg {
         }
         let dialog = match known {
             Some(known) => known,
-            None => match self.new_dialog(shared, message) {
+            None => match self.new_dialog(shared, at, message) {
                 Some(new) => new,
                 None => return,
             },
@@ -78,7 +78,8 @@ impl Leg {
         if std::mem::take(&mut self.dialogs[dialog].foreign) {
             shared.part_from(self.dialogs[dialog].peer.address.ip());
         }
-        let way = self.way(shared);
+        self.dialogs[dialog].of_try = at as u8;
+        let way = self.way(shared, at as u8);
         self.dialogs[dialog].learn(message, way);
         let cseq = self.tries[at].cseq;
         let dialog_ = &mut self.dialogs[dialog];

@@ -168,7 +168,7 @@ impl Leg {
         if std::mem::take(&mut self.dialogs[at].foreign) {
             shared.part_from(self.dialogs[at].peer.address.ip());
         }
-        let way = self.way(shared);
+        let way = self.way(shared, self.dialogs[at].of_try);
         self.dialogs[at].retarget(message, way);
         self.befriend(shared, at);
     }

@@ -224,15 +224,16 @@ impl Leg {
         true
     }
 
-    /// The way the INVITE of the current try went.
-    fn way<'a>(&self, shared: &'a Shared) -> Way<'a> {
+    /// The way the INVITE of a try went.
+    fn way<'a>(&self, shared: &'a Shared, of_try: u8) -> Way<'a> {
         let gateway = &shared.gateways[usize::from(self.head.gateway)];
-        let peer = self.tries.last().map(|try_| try_.peer).or(gateway.peers().next());
+        let peer = self.tries.get(usize::from(of_try)).map(|try_| try_.peer);
         let nobody = Peer {
             transport: gateway.config.transport,
             address: std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
         };
-        Way { peer: peer.unwrap_or(nobody), host: &gateway.config.host }
+        let peer = peer.or(gateway.peers().next()).unwrap_or(nobody);
+        Way { peer, host: &gateway.config.host }
     }
 
     /// The addresses that its dialogs send to are no longer wanted.

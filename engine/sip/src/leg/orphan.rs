@@ -58,7 +58,7 @@ impl Leg {
         match answered {
             Some(remote) => {
                 self.phase = Phase::Closing;
-                let way = self.way(shared);
+                let way = self.way(shared, 0);
                 self.dialogs.push(Dialog::of_values(&remote, way));
                 self.befriend(shared, 0);
                 self.acknowledge(shared, 0);

@@ -40,7 +40,7 @@ impl Leg {
         // Only what has to be remembered of it makes an early dialog.
         let mut news = None;
         if status > 100 && (rseq.is_some() || sdp.is_some()) {
-            match self.early_dialog(shared, message, rseq, sdp) {
+            match self.early_dialog(shared, at, message, rseq, sdp) {
                 Early::News(first_sdp) => news = first_sdp,
                 Early::Repeat => return,
             }
@@ -57,6 +57,7 @@ impl Leg {
     fn early_dialog(
         &mut self,
         shared: &mut Shared,
+        of_try: usize,
         message: &Message<'_>,
         rseq: Option<u32>,
         sdp: Option<&[u8]>,
@@ -72,7 +73,7 @@ impl Leg {
         }
         let at = match known {
             Some(at) => at,
-            None => match self.new_dialog(shared, message) {
+            None => match self.new_dialog(shared, of_try, message) {
                 Some(at) => at,
                 None => return Early::Repeat,
             },
@@ -91,13 +92,18 @@ impl Leg {
     }
 
     /// A dialog of a response. None when there are too many.
-    pub(super) fn new_dialog(&mut self, shared: &mut Shared, message: &Message<'_>) -> Option<usize> {
+    pub(super) fn new_dialog(
+        &mut self,
+        shared: &mut Shared,
+        of_try: usize,
+        message: &Message<'_>,
+    ) -> Option<usize> {
         if self.dialogs.len() == DIALOGS_MAX {
             return None;
         }
-        let way = self.way(shared);
+        let way = self.way(shared, of_try as u8);
         let fallback = &*self.head.to;
-        let dialog = Dialog::of_response(message, message.cseq().0, way, fallback);
+        let dialog = Dialog::of_response(message, of_try as u8, way, fallback);
         self.dialogs.push(dialog);
         let at = self.dialogs.len() - 1;
         self.befriend(shared, at);

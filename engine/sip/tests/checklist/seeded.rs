@@ -26,17 +26,18 @@ fn one_in(dice: &mut Dice, n: u64) -> bool {
     dice.below(n) == 0
 }
 
-/// What a callee does with an INVITE.
-fn steps(dice: &mut Dice) -> Vec<Step> {
+/// What a callee does with an INVITE; the second of its tags is a fork's.
+fn steps(dice: &mut Dice, tags: [&'static str; 2]) -> Vec<Step> {
     let mut steps = vec![];
-    let mut at = 0;
+    // Now and then so late that we have given up waiting.
+    let mut at = if one_in(dice, 4) { dice.below(8000) } else { 0 };
     if !one_in(dice, 4) {
         steps.push(say(at, 100));
     }
     let mut rseq = 1;
     for _ in 0..dice.below(4) {
         at += dice.below(2500);
-        let mut ring = say(at, pick(dice, &[180, 180, 183, 182])).tag(pick(dice, &["c", "c", "d"]));
+        let mut ring = say(at, pick(dice, &[180, 180, 183, 182])).tag(tags[one_in(dice, 3) as usize]);
         if one_in(dice, 3) {
             ring = ring.sdp(ANSWER);
         }
@@ -49,7 +50,7 @@ fn steps(dice: &mut Dice) -> Vec<Step> {
     at += dice.below(4000);
     match dice.below(10) {
         0..5 => {
-            let mut answer = say(at, pick(dice, &[200, 200, 200, 202]));
+            let mut answer = say(at, pick(dice, &[200, 200, 200, 202])).tag(tags[0]);
             if one_in(dice, 8) {
                 answer = answer.no_contact();
             }
@@ -58,9 +59,9 @@ fn steps(dice: &mut Dice) -> Vec<Step> {
             }
             steps.push(answer);
             if one_in(dice, 4) {
-                steps.push(say(at + dice.below(300), 200).tag("d"));
+                steps.push(say(at + dice.below(300), 200).tag(tags[1]));
             }
-            steps.extend(asks(dice, at + 200));
+            steps.extend(asks(dice, at + 200).into_iter().map(|ask| ask.tag(tags[0])));
         }
         5..8 => steps.push(say(at, pick(dice, &[404, 480, 486, 500, 503, 600, 603]))),
         8 => steps.push(say(at, 302).header("Contact: <sip:other@10.0.0.9>")),
@@ -90,7 +91,7 @@ fn asks(dice: &mut Dice, mut at: u64) -> Vec<Step> {
     asks
 }
 
-fn plan(dice: &mut Dice) -> Plan {
+fn plan(dice: &mut Dice, tags: [&'static str; 2]) -> Plan {
     let mut plan = Plan::default();
     if one_in(dice, 4) {
         let status = pick(dice, &[401, 407]);
@@ -98,9 +99,9 @@ fn plan(dice: &mut Dice) -> Plan {
         let line = Box::leak(format!("{header}: {CHALLENGE}").into_boxed_str());
         plan = plan.then([say(dice.below(300), status).header(line)]);
     }
-    plan = plan.then(steps(dice));
+    plan = plan.then(steps(dice, tags));
     for method in ["BYE", "PRACK", "INFO", "reINVITE", "UPDATE"] {
-        match dice.below(12) {
+        match dice.below(8) {
             0 => plan = plan.silence(method),
             1 => plan = plan.reply(method, pick(dice, &[481, 408, 500, 491, 405]), &[]),
             _ => {}
@@ -110,7 +111,7 @@ fn plan(dice: &mut Dice) -> Plan {
 }
 
 fn script(dice: &mut Dice) -> Script {
-    let mut script = Script::new(plan(dice)).callee(OTHER, plan(dice));
+    let mut script = Script::new(plan(dice, ["c", "d"])).callee(OTHER, plan(dice, ["e", "f"]));
     if one_in(dice, 3) {
         script.targets = vec![GATEWAY, OTHER];
         script.gateway.host = "sip.example.com".into();
@@ -126,7 +127,8 @@ fn script(dice: &mut Dice) -> Script {
     // The ringing timer; in a call that is up by then it hangs up.
     let ringing = pick(dice, &[1000, 2000, 6000, 30_000]) + dice.below(2000);
     script = script.cancel_at(ringing);
-    for _ in 0..dice.below(3) {
+    script.gateway.answer_within = one_in(dice, 3).then_some(ms(2000));
+    for _ in 0..dice.below(4) {
         let at = dice.below(9000);
         script = script.at(at, if one_in(dice, 2) { Wish::Info("Signal=1") } else { Wish::Reinvite(OFFER) });
     }

@@ -71,6 +71,8 @@ pub struct Callee {
     byed: BTreeSet<String>,
     /// Tags and CSeqs of our 2xx.
     accepted: BTreeSet<(String, u32)>,
+    /// Requests of ours that got no answer.
+    unanswered: usize,
     pub out: VecDeque<Sent>,
 }
 
@@ -89,6 +91,7 @@ impl Callee {
             acked: BTreeSet::new(),
             byed: BTreeSet::new(),
             accepted: BTreeSet::new(),
+            unanswered: 0,
             out: VecDeque::new(),
         }
     }
@@ -97,6 +100,9 @@ impl Callee {
     /// the tag and CSeq of a 2xx, the branch of a 1xx.
     pub fn open(&self, heard: impl Fn(&str, u32) -> bool, rang: impl Fn(&str) -> bool) -> Vec<String> {
         let mut open = vec![];
+        if self.unanswered > 0 {
+            open.push("a request of the callee has no answer".to_owned());
+        }
         for (tag, cseq) in self.accepted.iter().filter(|(tag, cseq)| heard(tag, *cseq)) {
             if !self.acked.contains(&(tag.clone(), *cseq)) && !self.plan.mute {
                 open.push(format!("the callee's {tag} has no ACK for its 2xx to {cseq} INVITE"));
@@ -127,6 +133,8 @@ impl Callee {
                 Act::CancelAsk => self.cancel_ask(now),
             }
         }
+        let unanswered = |r: &&Repeat| r.ends <= now && matches!(r.until, Until::Answer(_));
+        self.unanswered += self.repeats.iter().filter(unanswered).count();
         self.repeats.retain(|r| r.ends > now);
         for repeat in &mut self.repeats {
             if repeat.at <= now {
