@@ -39,11 +39,20 @@ pub fn run() {
         (0..decisions).for_each(|_| _ = black_box(Instant::now()));
         start.elapsed()
     };
-    let per = |total: Duration, n: u32| total.saturating_sub(clock).as_nanos() as f64 / f64::from(n) / 1000.0;
-    println!("call machine, {CALLS} calls of {} signals and {} events", script.len(), events / CALLS);
+    let per = |total: Duration, n: u32| {
+        total.saturating_sub(clock).as_nanos() as f64 / f64::from(n) / 1000.0
+    };
+    println!(
+        "call machine, {CALLS} calls of {} signals and {} events",
+        script.len(),
+        events / CALLS
+    );
     println!("  decide  {:.3} µs each   (limit 0.3)", per(deciding, decisions));
     println!("  evolve  {:.3} µs each   (limit 0.3)", per(evolving, events));
-    println!("  a call's facts and state: {} bytes, and what they share", std::mem::size_of::<Call>());
+    println!(
+        "  a call's facts and state: {} bytes, and what they share",
+        std::mem::size_of::<Call>()
+    );
 }
 
 /// An answered call of the usual length: admitted, 100, 180, 200, their BYE.
@@ -94,4 +103,3 @@ fn request() -> CallRequested {
 fn sealed(bytes: usize) -> Sealed {
     Sealed { generation: 0, nonce: [0; 12], body: vec![0; bytes].into() }
 }
-

@@ -30,5 +30,5 @@ pub use event::{Event, Recorded};
 pub use ids::{CallId, CalleeKey, CommandId, Position, Revision, StreamId, StreamKind};
 pub use outcome::{EndedBy, Outcome};
 pub use phone::{Numbering, Phone};
-pub use sealed::{Sealed, Vault};
+pub use sealed::{Pseudonyms, Sealed, Vault};
 pub use time::Timestamp;

@@ -30,13 +30,6 @@ impl fmt::Debug for Sealed {
 ///
 /// A port: the node keeps the keys in a file, the simulation makes them from its seed.
 pub trait Vault {
-    /// The opaque key of whoever has this number, normalised (`contract.md`).
-    fn callee_key(&self, phone: &str) -> CalleeKey;
-
-    /// A keyed hash of a command's content, to tell a repeat from a conflict. Keyed, since the
-    /// content holds a phone number that could be guessed.
-    fn fingerprint(&self, content: &[u8]) -> [u8; 8];
-
     /// Seals `plain` for this callee, making the callee's key when there is none yet.
     ///
     /// A new key must be durable before an event sealed with it: see [`Vault::take_new_keys`].
@@ -48,6 +41,16 @@ pub trait Vault {
     /// The keys made since the last call, as they are to be stored. They go to the disk, and are
     /// synced, before the batch of events that uses them.
     fn take_new_keys(&mut self) -> Vec<StoredKey>;
+}
+
+/// Names callees and contents by keyed hashes, under a secret that is never rotated.
+pub trait Pseudonyms {
+    /// The opaque key of whoever has this number, normalised (`contract.md`).
+    fn callee_key(&self, phone: &str) -> CalleeKey;
+
+    /// A keyed hash of a command's content, to tell a repeat from a conflict. Keyed, since the
+    /// content holds a phone number that could be guessed.
+    fn fingerprint(&self, content: &[u8]) -> [u8; 8];
 }
 
 /// A person's key as it stands on disk, wrapped by the master key.

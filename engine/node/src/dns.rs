@@ -5,10 +5,10 @@
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::RData;
-use sip::port::{GatewayId, Peer, Transport};
+use sip::port::{GatewayId, Peer, Targets, Transport};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that one name is looked for.
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
@@ -16,6 +16,9 @@ const LOOKUP_MAX: Duration = Duration::from_secs(5);
 const PEERS_MAX: usize = 8;
 /// The port of SIP without TLS (RFC 3261, 19.1.2).
 const SIP_PORT: u16 = 5060;
+/// Records are asked for again after their time to live, but not more often than the first and
+/// not less often than the second.
+const TTL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
 /// What is to be found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,8 +33,9 @@ pub struct Question {
     pub transport: Transport,
 }
 
-/// The gateway's peers, best first; or why there are none, for people.
-pub type Found = Result<Vec<Peer>, String>;
+/// The gateway's peers, best first, and how long they are good for; or why there are none, for
+/// people.
+pub type Found = Result<Targets, String>;
 
 /// Asks the resolver's thread.
 #[derive(Clone, Debug)]
@@ -44,9 +48,7 @@ impl Dns {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(
-        answer: impl FnMut(GatewayId, Found) + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(answer: impl FnMut(GatewayId, Found) + Send + 'static) -> std::io::Result<Self> {
         let (questions, asked) = channel();
         std::thread::Builder::new().name("dns".into()).spawn(move || run(asked, answer))?;
         Ok(Self { questions })
@@ -59,7 +61,7 @@ impl Dns {
     }
 }
 
-/// Finds a gateway's peers, waiting for them.
+/// Finds a gateway's peers, waiting for them at most five seconds.
 pub fn find_now(question: &Question) -> Found {
     if let Some(found) = without_asking(question) {
         return found;
@@ -112,7 +114,7 @@ fn without_asking(question: &Question) -> Option<Found> {
         Err(_) => return None,
     };
     let port = question.port.unwrap_or(SIP_PORT);
-    Some(Ok(vec![peer(question, address, port)]))
+    Some(Ok(Targets { peers: vec![peer(question, address, port)], ttl: TTL.1 }))
 }
 
 async fn find(resolver: &TokioResolver, question: &Question) -> Found {
@@ -124,9 +126,11 @@ async fn find(resolver: &TokioResolver, question: &Question) -> Found {
 
 async fn look_up(resolver: &TokioResolver, question: &Question) -> Found {
     let mut peers = Vec::new();
+    let mut good_until = Instant::now() + TTL.1;
     if question.port.is_none() {
-        for (host, port) in services(resolver, question).await {
+        for (host, port) in services(resolver, question, &mut good_until).await {
             if let Ok(addresses) = resolver.lookup_ip(host.as_str()).await {
+                good_until = good_until.min(addresses.valid_until());
                 peers.extend(addresses.iter().map(|address| peer(question, address, port)));
             }
         }
@@ -137,23 +141,29 @@ async fn look_up(resolver: &TokioResolver, question: &Question) -> Found {
             .lookup_ip(question.host.as_str())
             .await
             .map_err(|error| format!("{} has no address: {error}", question.host))?;
+        good_until = good_until.min(addresses.valid_until());
         peers.extend(addresses.iter().map(|address| peer(question, address, port)));
     }
     peers.truncate(PEERS_MAX);
     match peers.is_empty() {
         true => Err(format!("{} has no address", question.host)),
-        false => Ok(peers),
+        false => Ok(Targets { peers, ttl: (good_until - Instant::now()).clamp(TTL.0, TTL.1) }),
     }
 }
 
 /// The hosts and ports of the SRV records, in the order they are to be tried (RFC 2782).
-async fn services(resolver: &TokioResolver, question: &Question) -> Vec<(String, u16)> {
+async fn services(
+    resolver: &TokioResolver,
+    question: &Question,
+    good_until: &mut Instant,
+) -> Vec<(String, u16)> {
     let transport = match question.transport {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
     };
     let name = format!("_sip._{transport}.{}", question.host);
     let Ok(found) = resolver.srv_lookup(name.as_str()).await else { return Vec::new() };
+    *good_until = found.valid_until().min(*good_until);
     let mut services: Vec<(u16, u16, String, u16)> = found
         .answers()
         .iter()
@@ -166,9 +176,7 @@ async fn services(resolver: &TokioResolver, question: &Question) -> Vec<(String,
         })
         .filter(|(_, _, host, _)| host != ".")
         .collect();
-    by_priority_and_weight(&mut services, || {
-        getrandom::u32().unwrap_or_default()
-    });
+    by_priority_and_weight(&mut services, || getrandom::u32().unwrap_or_default());
     services.into_iter().map(|(_, _, host, port)| (host, port)).collect()
 }
 
@@ -206,7 +214,8 @@ mod tests {
 
     #[test]
     fn an_address_and_localhost_need_no_name_server() {
-        let found = |host, port| find_now(&question(host, port)).unwrap()[0].address.to_string();
+        let found =
+            |host, port| find_now(&question(host, port)).unwrap().peers[0].address.to_string();
         assert_eq!(found("127.0.0.1", Some(5070)), "127.0.0.1:5070");
         assert_eq!(found("192.0.2.1", None), "192.0.2.1:5060");
         assert_eq!(found("[2001:db8::1]", Some(5080)), "[2001:db8::1]:5080");

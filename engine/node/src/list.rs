@@ -2,7 +2,7 @@
 
 use crate::vault::NodeVault;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
-use schemas::{CalleeKey, Event, Revision, StreamId, Timestamp, Vault};
+use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
 use std::collections::HashSet;
 use store::file::RealFiles;
 use store::writer::KeySink;
@@ -74,7 +74,7 @@ impl<'a> Loading<'a> {
         at: Timestamp,
     ) -> Result<Self, StoreError> {
         let mut run = 1;
-        while log.last_revision(StreamId::batch(name, run)).is_some() {
+        while log.last_revision(StreamId::batch(name, run))?.is_some() {
             run += 1;
         }
         // The first run that is not there: a new one, unless the one before it goes on.
@@ -82,7 +82,7 @@ impl<'a> Loading<'a> {
             run -= 1;
         }
         let stream = StreamId::batch(name, run);
-        let length = log.last_revision(stream).map_or(0, |last| last.0 + 1);
+        let length = log.last_revision(stream)?.map_or(0, |last| last.0 + 1);
         let mut loading = Self {
             known: HashSet::new(),
             here: HashSet::new(),

@@ -8,9 +8,9 @@ use crate::wire::{Arrival, Wire};
 use campaign::Item;
 use media::port::{MediaHeard, MediaOrder};
 use mio::{Events, Poll};
-use schemas::call::{CallEnded, CallEvent};
 use schemas::batch::BatchEvent;
-use schemas::{CallId, Event, Revision, StreamId, StreamKind, Vault};
+use schemas::call::{CallEnded, CallEvent};
+use schemas::{CallId, Event, Pseudonyms, Revision, StreamId, StreamKind, Vault};
 use sip::UserAgent;
 use sip::port::Output as SipOutput;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub struct Shard<V, M> {
     pub(crate) stop: bool,
 }
 
-impl<V: Vault, M: Media> Shard<V, M> {
+impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
     /// Runs until nobody listens any more, or the store breaks.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(256);

@@ -1,7 +1,7 @@
 //! The node's vault: the keyring of persons, and the secret behind callee keys.
 
 use schemas::sealed::StoredKey;
-use schemas::{CalleeKey, Sealed, Vault};
+use schemas::{CalleeKey, Pseudonyms, Sealed, Vault};
 use store::keys::{CalleeSecret, Keyring};
 
 /// Seals and opens for the calls of a node.
@@ -13,7 +13,7 @@ pub struct NodeVault {
     pub secret: CalleeSecret,
 }
 
-impl Vault for NodeVault {
+impl Pseudonyms for NodeVault {
     fn callee_key(&self, phone: &str) -> CalleeKey {
         self.secret.callee_key(phone)
     }
@@ -21,7 +21,9 @@ impl Vault for NodeVault {
     fn fingerprint(&self, content: &[u8]) -> [u8; 8] {
         self.secret.fingerprint(content)
     }
+}
 
+impl Vault for NodeVault {
     fn seal(&mut self, callee: CalleeKey, plain: &[u8]) -> Sealed {
         self.keyring.seal(callee, plain)
     }

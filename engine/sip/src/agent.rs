@@ -243,8 +243,12 @@ impl UserAgent {
                     gateway.refused_tcp(self.shared.now);
                 }
             }
-            let concerned: Vec<u32> =
-                self.legs.iter().filter(|(_, leg)| leg.waits_for(peer)).map(|(slot, _)| slot).collect();
+            let concerned: Vec<u32> = self
+                .legs
+                .iter()
+                .filter(|(_, leg)| leg.waits_for(peer))
+                .map(|(slot, _)| slot)
+                .collect();
             for slot in concerned {
                 if let Some(leg) = self.legs.get_mut(slot) {
                     leg.on_transport_failed(&mut self.shared, peer, &why);
@@ -267,7 +271,8 @@ impl UserAgent {
         self.shared.tell_health(gateway.0);
         for leg in waiting {
             let Some(slot) = self.legs.find(leg) else { continue };
-            if let Some(leg) = self.legs.get_mut(slot).filter(|leg| leg.phase() == Phase::Resolving) {
+            if let Some(leg) = self.legs.get_mut(slot).filter(|leg| leg.phase() == Phase::Resolving)
+            {
                 leg.begin(&mut self.shared);
             }
             self.settle(slot);
@@ -330,6 +335,12 @@ impl UserAgent {
     /// How many legs are held, those included that only linger.
     pub fn legs(&self) -> usize {
         self.legs.len()
+    }
+
+    /// Whether every leg has had its terminal report: what is held lingers only to acknowledge
+    /// what may come again.
+    pub fn is_idle(&self) -> bool {
+        self.legs.iter().all(|(_, leg)| leg.phase() == Phase::Over)
     }
 
     /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when the

@@ -54,12 +54,7 @@ pub(crate) struct Dialog {
 impl Dialog {
     /// Made by a response to our INVITE (12.1.2). `way` is where the INVITE went, `fallback` its
     /// Request-URI, for an answer without a Contact.
-    pub fn of_response(
-        response: &Message<'_>,
-        of_try: u8,
-        way: Way<'_>,
-        fallback: &str,
-    ) -> Self {
+    pub fn of_response(response: &Message<'_>, of_try: u8, way: Way<'_>, fallback: &str) -> Self {
         let (cseq, _) = response.cseq();
         let mut dialog = Self {
             tag: response.to_tag().unwrap_or("").into(),

@@ -134,7 +134,8 @@ impl Gateway {
     pub fn resolved(&mut self, now: Duration, result: Result<Targets, String>) {
         match result {
             Ok(found) if !found.peers.is_empty() => {
-                let avoided = |peer| self.targets.iter().find(|t| t.peer == peer).map(|t| t.avoid_until);
+                let avoided =
+                    |peer| self.targets.iter().find(|t| t.peer == peer).map(|t| t.avoid_until);
                 let targets: Vec<_> = found
                     .peers
                     .into_iter()

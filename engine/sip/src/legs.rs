@@ -121,7 +121,9 @@ mod tests {
         let mut expected = BTreeMap::new();
         let mut dice = 1u64;
         for turn in 0..30_000u64 {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             // Few different low bits: the worst that an owner's way of counting could do.
             let leg = LegId(((dice >> 40) % 64) << ((dice >> 50) % 3 * 10));
             match expected.get(&leg).copied() {

@@ -51,9 +51,8 @@ pub(crate) fn refuse_unreadable(
     phrase: &str,
 ) {
     let tag = shared.stateless_tag(message);
-    let written = shared.write(|out, _| {
-        respond(out, message, status, phrase, Some(&tag), from.address).finish()
-    });
+    let written = shared
+        .write(|out, _| respond(out, message, status, phrase, Some(&tag), from.address).finish());
     if let Ok(bytes) = written {
         shared.transmit(answer_goes_to(message, from), &bytes);
     }

@@ -84,7 +84,11 @@ impl Registration {
         let uris = gateway_uri(shared, self.gateway, None)
             .and_then(|uri| Ok((uri, gateway_uri(shared, self.gateway, user.as_deref())?)));
         let Ok((uri, us)) = uris else {
-            return self.failed(shared, "the gateway's host or user name cannot be sent".into(), None);
+            return self.failed(
+                shared,
+                "the gateway's host or user name cannot be sent".into(),
+                None,
+            );
         };
         let (name, address) = contact(shared, self.gateway);
         self.registered = Some(address);

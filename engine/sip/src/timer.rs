@@ -117,9 +117,12 @@ mod tests {
         let mut expected = BTreeMap::new();
         let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
         for _ in 0..20_000 {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let item = (dice >> 33) as u32 % 50;
-            let deadline = (!dice.is_multiple_of(5)).then(|| Duration::from_millis((dice >> 40) % 1000));
+            let deadline =
+                (!dice.is_multiple_of(5)).then(|| Duration::from_millis((dice >> 40) % 1000));
             timers.set(item, deadline);
             match deadline {
                 Some(deadline) => expected.insert(item, deadline),

@@ -161,7 +161,8 @@ pub(crate) fn gateway_of(shared: &Shared, leg: LegId) -> Option<u16> {
 pub(crate) fn begin(shared: &mut Shared) {
     for at in 0..shared.gateways.len() as u16 {
         let config = &shared.gateways[usize::from(at)].config;
-        let (register, every) = (config.register && config.credentials.is_some(), config.options_every);
+        let (register, every) =
+            (config.register && config.credentials.is_some(), config.options_every);
         let registration = register.then(|| Registration::new(shared, at));
         let probe = every.map(|every| Probe::new(shared, at, every));
         shared.gateways[usize::from(at)].watch = Watch { registration, probe };
@@ -287,7 +288,11 @@ impl Shared {
 }
 
 /// The URI of a gateway itself.
-pub(crate) fn gateway_uri(shared: &Shared, gateway: u16, user: Option<&str>) -> Result<String, BuildError> {
+pub(crate) fn gateway_uri(
+    shared: &Shared,
+    gateway: u16,
+    user: Option<&str>,
+) -> Result<String, BuildError> {
     let config = &shared.gateways[usize::from(gateway)].config;
     let port = config.port.filter(|_| user.is_none());
     crate::message::sip_uri(user, &config.host, port, "")

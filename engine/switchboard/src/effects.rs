@@ -6,11 +6,11 @@ use call::{Effect, Invite, OpenDialog, Signal};
 use media::port::{MediaOrder, StreamId};
 use media::sdp::{Direction, offer};
 use schemas::event::from_plain_bytes;
-use schemas::{CalleeKey, Sealed, Vault};
+use schemas::{CalleeKey, Pseudonyms, Sealed, Vault};
 use sip::port::{Dial, DialIds, GatewayId, LegId, Orphan, Reason, RemoteDialog, SipOrder};
 use std::sync::Arc;
 
-impl<V: Vault> Switchboard<V> {
+impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// Does what a call asked for.
     pub(crate) fn run(&mut self, key: Key, effects: Vec<Effect>, now: Now) {
         // A call that joins and leaves the queue in one breath was never in it.

@@ -8,7 +8,7 @@ use media::sdp::{Direction, answer_to, offer, read_answer};
 use routing::{Finding, GatewayIndex, Routing};
 use schemas::call::{Dialog, MediaMeasured, Recording};
 use schemas::event::to_bytes;
-use schemas::{EndedBy, Sealed, Vault};
+use schemas::{EndedBy, Pseudonyms, Sealed, Vault};
 use sip::port::{
     GatewayHealth, HungUpBy, LegId, Reason, Refusal, RefusalSource, RemoteDialog, SipHeard,
     SipOrder,
@@ -17,7 +17,7 @@ use sip::port::{
 /// The longest free text of the network that is kept: a reason phrase and a Reason header.
 const DETAIL_BYTES_MAX: usize = 512;
 
-impl<V: Vault> Switchboard<V> {
+impl<V: Vault + Pseudonyms> Switchboard<V> {
     pub(crate) fn sip_heard(&mut self, heard: SipHeard, now: Now) {
         match heard {
             SipHeard::Progress { leg, status, sdp } => {

@@ -9,7 +9,7 @@ use campaign::{BatchOptions, Item, Turn};
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
 use schemas::commands::{EndCall, PlaceCall};
-use schemas::{CallId, CommandId, Vault};
+use schemas::{CallId, CommandId, Pseudonyms, Vault};
 use sip::ids::{Owner, dial_ids};
 use sip::port::LegId;
 use smallvec::SmallVec;
@@ -30,7 +30,7 @@ enum Clearance {
     NoRoute,
 }
 
-impl<V: Vault> Switchboard<V> {
+impl<V: Vault + Pseudonyms> Switchboard<V> {
     pub(crate) fn place_command(&mut self, ticket: Ticket, command: PlaceCall, now: Now) {
         if let Some(name) = command.gateway.as_ref().filter(|n| self.routing.by_name(n).is_none()) {
             let why = format!("there is no gateway named {name}");

@@ -34,7 +34,7 @@ use pace::Lanes;
 use routing::Routing;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::commands::{EndCall, PlaceCall};
-use schemas::{CallId, Revision, Timestamp, Vault};
+use schemas::{CallId, Pseudonyms, Revision, Timestamp, Vault};
 use sip::port::{LegId, SipHeard, SipOrder};
 use slots::{Key, Slots};
 use std::collections::{BTreeMap, VecDeque};
@@ -194,7 +194,7 @@ pub struct Counters {
     pub ended: u64,
 }
 
-impl<V: Vault> Switchboard<V> {
+impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// A switchboard without calls. `seed` feeds the ids that strangers must not guess.
     pub fn new(options: Options, routing: Routing, vault: V, seed: [u8; 32]) -> Self {
         Self {

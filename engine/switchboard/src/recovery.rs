@@ -10,7 +10,7 @@ use crate::{Now, Switchboard};
 use call::{Call, Signal};
 use hashbrown::HashMap;
 use schemas::call::CallEvent;
-use schemas::{CallId, Recorded, Revision, Timestamp, Vault};
+use schemas::{CallId, Pseudonyms, Recorded, Revision, Timestamp, Vault};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub struct Unfollowable {
     pub why: String,
 }
 
-impl<V: Vault> Switchboard<V> {
+impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// Takes in an event of a call, in the order of the log, before the start.
     ///
     /// # Errors

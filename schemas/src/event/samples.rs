@@ -15,14 +15,6 @@ pub(crate) const CALLEE: CalleeKey = CalleeKey([0xca; 16]);
 pub(crate) struct GlassVault;
 
 impl Vault for GlassVault {
-    fn callee_key(&self, _: &str) -> CalleeKey {
-        CALLEE
-    }
-
-    fn fingerprint(&self, _: &[u8]) -> [u8; 8] {
-        [1; 8]
-    }
-
     fn seal(&mut self, _: CalleeKey, plain: &[u8]) -> Sealed {
         sealed(plain)
     }

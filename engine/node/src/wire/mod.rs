@@ -201,7 +201,8 @@ pub fn bind_address(text: &str) -> Result<SocketAddr, String> {
         format!("{text}:0")
     };
     let found = with_port.to_socket_addrs().ok().and_then(|mut found| found.next());
-    found.ok_or_else(|| format!("`{text}` is no address to listen on; give one like 127.0.0.1:5060"))
+    found
+        .ok_or_else(|| format!("`{text}` is no address to listen on; give one like 127.0.0.1:5060"))
 }
 
 #[cfg(test)]

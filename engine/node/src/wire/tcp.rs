@@ -158,7 +158,10 @@ impl Tcp {
         for token in gone {
             if let Some(connection) = self.connections.remove(&token) {
                 self.by_peer.retain(|_, kept| *kept != token);
-                take(Arrival::Failed(tcp_peer(connection.peer), "the connection was closed".into()));
+                take(Arrival::Failed(
+                    tcp_peer(connection.peer),
+                    "the connection was closed".into(),
+                ));
             }
         }
     }

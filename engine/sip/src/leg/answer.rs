@@ -59,7 +59,9 @@ impl Leg {
 
     /// The ACK has the credentials of its INVITE, letter for letter (RFC 3261, 22.1).
     fn keep_credentials(&mut self) {
-        let Some(inviting) = self.inviting.as_ref().filter(|_| !self.auth.is_empty()) else { return };
+        let Some(inviting) = self.inviting.as_ref().filter(|_| !self.auth.is_empty()) else {
+            return;
+        };
         let Ok(invite) = parse(&inviting.message) else { return };
         for name in [Name::Authorization, Name::ProxyAuthorization] {
             let values = invite.headers(name).map(|value| (name, Box::from(value)));

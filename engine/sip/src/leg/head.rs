@@ -210,7 +210,13 @@ impl Head {
             self.add_contact(&mut request, shared, dialog.peer.transport);
             request.header(Name::Allow, ALLOW);
         }
-        self.authorize(&mut request, shared, inside.method, dialog.request_uri(), inside.credentials);
+        self.authorize(
+            &mut request,
+            shared,
+            inside.method,
+            dialog.request_uri(),
+            inside.credentials,
+        );
         self.add_about_us(&mut request, shared);
         more(request)
     }

@@ -46,15 +46,14 @@ impl Leg {
         let dialog = &self.dialogs[at];
         let (cseq, mut to) = (dialog.local_cseq, dialog.peer);
         let inside = Inside { method, cseq, random, credentials: (&mut self.auth, &cnonce) };
-        let written = shared
-            .write(|out, shared| self.head.write_inside(out, shared, dialog, inside, more));
+        let written =
+            shared.write(|out, shared| self.head.write_inside(out, shared, dialog, inside, more));
         let Ok(mut bytes) = written else { return false };
         fit(shared, self.head.gateway, &mut to, &mut bytes);
         shared.transmit(to, &bytes);
         let options = &shared.options;
         let cap = if method == Method::Invite { Duration::MAX } else { options.t2 };
-        let repeat =
-            Repeat::new(shared.now, to.transport, options.t1, cap, options.transaction());
+        let repeat = Repeat::new(shared.now, to.transport, options.t1, cap, options.transaction());
         let (branch, dialog) = (Branch::Own(random), at as u8);
         self.asks.push(Ask {
             purpose,

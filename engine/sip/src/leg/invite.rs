@@ -194,7 +194,10 @@ impl Leg {
             Some(last) => last.no + TURNS,
             None => 0,
         };
-        gateway.next_target(shared.now, tried).filter(|_| no / TURNS < HOPS_MAX).map(|peer| (peer, no))
+        gateway
+            .next_target(shared.now, tried)
+            .filter(|_| no / TURNS < HOPS_MAX)
+            .map(|peer| (peer, no))
     }
 
     /// Sends the INVITE to the next address of the gateway, with a new branch and all else as it
@@ -330,7 +333,9 @@ impl Leg {
     /// The owner takes the try back.
     pub fn order_cancel(&mut self, shared: &mut Shared, reason: Option<crate::port::Reason>) {
         match self.phase {
-            Phase::Resolving => self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None }),
+            Phase::Resolving => {
+                self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None })
+            }
             Phase::Inviting if self.wish.is_none() => {
                 self.wish = Some(Wish::Cancel);
                 self.reason = reason.map(Box::new);

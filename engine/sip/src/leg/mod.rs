@@ -151,7 +151,9 @@ impl Leg {
         match self.phase {
             Phase::Resolving => self.refuse_for_name(shared, "the resolver did not answer".into()),
             // A CANCEL was sent 64*T1 ago, and the INVITE has no final (RFC 3261, 9.1).
-            Phase::Inviting => self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None }),
+            Phase::Inviting => {
+                self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: None })
+            }
             Phase::Answered => self.hang_up_unaccepted(shared),
             Phase::Up | Phase::Closing | Phase::Over => {}
         }

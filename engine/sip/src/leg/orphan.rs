@@ -96,7 +96,15 @@ impl Leg {
                     let no = hop as u8 * TURNS + turn;
                     let cseq = self.head.ids.cseq + u32::from(turn);
                     let uri = None;
-                    self.tries.push(Try { no, cseq, peer, uri, heard: true, cancelled: false, over });
+                    self.tries.push(Try {
+                        no,
+                        cseq,
+                        peer,
+                        uri,
+                        heard: true,
+                        cancelled: false,
+                        over,
+                    });
                 }
             }
         }

@@ -129,7 +129,8 @@ impl Leg {
         let dialogs = &self.dialogs;
         self.asks.retain(|ask| {
             let early = |dialog: &Dialog| dialog.state == State::Early;
-            ask.purpose != Purpose::Prack || !dialogs.get(usize::from(ask.dialog)).is_some_and(early)
+            ask.purpose != Purpose::Prack
+                || !dialogs.get(usize::from(ask.dialog)).is_some_and(early)
         });
     }
 }

@@ -34,7 +34,8 @@ impl Leg {
         }
         self.drop_dialogs(shared);
         if self.wish.is_some() {
-            return self.end(shared, SipHeard::Cancelled { leg: self.head.id, status: Some(status) });
+            return self
+                .end(shared, SipHeard::Cancelled { leg: self.head.id, status: Some(status) });
         }
         if let Some(inviting) = &mut self.inviting {
             inviting.repeat = None;
@@ -56,8 +57,8 @@ impl Leg {
     fn acknowledge_refusal(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
         let try_ = &self.tries[at];
         let to = try_.peer;
-        let written = shared
-            .write(|out, shared| self.head.write_ack_to_refusal(out, shared, try_, message));
+        let written =
+            shared.write(|out, shared| self.head.write_ack_to_refusal(out, shared, try_, message));
         if let Ok(ack) = written {
             shared.transmit(to, &ack);
         }

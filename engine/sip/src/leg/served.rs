@@ -169,7 +169,8 @@ impl Leg {
     ) {
         let request = raw.into();
         let until = shared.now + shared.options.accept_within;
-        let mut served = Served::new(message, answers_to(message, from), Wait::Owner { request, until });
+        let mut served =
+            Served::new(message, answers_to(message, from), Wait::Owner { request, until });
         served.response = sent;
         self.serve(served);
         let sdp = sdp_of(message).map(<[u8]>::to_vec);
@@ -251,9 +252,8 @@ impl Leg {
     /// The ACK to our final. It is never answered.
     fn on_ack(&mut self, shared: &mut Shared, message: &Message<'_>) -> bool {
         let (cseq, _) = message.cseq();
-        let waits = |served: &&mut Served| {
-            served.cseq == cseq && matches!(served.wait, Wait::Ack(_))
-        };
+        let waits =
+            |served: &&mut Served| served.cseq == cseq && matches!(served.wait, Wait::Ack(_));
         let Some(served) = self.served.iter_mut().find(waits) else { return true };
         served.wait = Wait::Repeats(shared.in_a_transaction());
         if served.accepted && served.wants_offer && self.phase == Phase::Up {
@@ -267,9 +267,8 @@ impl Leg {
 
     /// They take their re-INVITE back (RFC 3261, 9.2).
     fn on_cancel(&mut self, shared: &mut Shared, from: Peer, message: &Message<'_>) -> bool {
-        let named = |served: &Served| {
-            served.method == Method::Invite && served.has_branch_of(message)
-        };
+        let named =
+            |served: &Served| served.method == Method::Invite && served.has_branch_of(message);
         let Some(at) = self.served.iter().position(named) else { return false };
         shared.respond(message, from, 200, None);
         if self.served[at].is_open() {
@@ -324,7 +323,13 @@ impl Leg {
         }
     }
 
-    fn refuse_request(&mut self, shared: &mut Shared, from: Peer, message: &Message<'_>, status: u16) {
+    fn refuse_request(
+        &mut self,
+        shared: &mut Shared,
+        from: Peer,
+        message: &Message<'_>,
+        status: u16,
+    ) {
         let response = refuse(shared, from, message, status, None);
         self.keep_served(shared, from, message, response);
     }
@@ -367,7 +372,8 @@ impl Leg {
 
     fn serve(&mut self, served: Served) {
         if self.served.len() == SERVED_MAX
-            && let Some(oldest) = self.served.iter().position(|s| matches!(s.wait, Wait::Repeats(_)))
+            && let Some(oldest) =
+                self.served.iter().position(|s| matches!(s.wait, Wait::Repeats(_)))
         {
             self.served.remove(oldest);
         }

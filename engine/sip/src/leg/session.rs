@@ -211,7 +211,9 @@ impl Leg {
 
     /// What our 2xx to their refresh says of the session.
     pub(super) fn add_session(&self, answer: &mut Builder<'_>) {
-        let Some(session) = self.talk.as_ref().and_then(|talk| talk.session.as_ref()) else { return };
+        let Some(session) = self.talk.as_ref().and_then(|talk| talk.session.as_ref()) else {
+            return;
+        };
         let refresher = if session.we_refresh { "uas" } else { "uac" };
         let value = format_args!("{};refresher={refresher}", session.seconds);
         answer.header(Name::SessionExpires, value);

@@ -26,7 +26,13 @@ pub(crate) struct Repeat {
 impl Repeat {
     /// Repeats after T1, twice that, and so on up to `cap`, for `lasts`. On a connection it only
     /// waits (RFC 3261, 17.1.1.2, 17.1.2.2).
-    pub fn new(now: Duration, transport: Transport, t1: Duration, cap: Duration, lasts: Duration) -> Self {
+    pub fn new(
+        now: Duration,
+        transport: Transport,
+        t1: Duration,
+        cap: Duration,
+        lasts: Duration,
+    ) -> Self {
         let at = (transport == Transport::Udp).then(|| now + t1);
         Self { interval: t1, cap, at, ends: now + lasts }
     }

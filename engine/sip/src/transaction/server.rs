@@ -40,7 +40,16 @@ impl Served {
         let (cseq, method) = request.cseq();
         let branch = request.top_via().branch().unwrap_or("").into();
         let wants_offer = request.body().is_empty();
-        Self { branch, method, cseq, back, response: Box::default(), accepted: false, wants_offer, wait }
+        Self {
+            branch,
+            method,
+            cseq,
+            back,
+            response: Box::default(),
+            accepted: false,
+            wants_offer,
+            wait,
+        }
     }
 
     /// Whether `request` is this one again (17.2.3). The ACK to a refusal and a CANCEL have the

@@ -37,7 +37,8 @@ fn steps(dice: &mut Dice, tags: [&'static str; 2]) -> Vec<Step> {
     let mut rseq = 1;
     for _ in 0..dice.below(4) {
         at += dice.below(2500);
-        let mut ring = say(at, pick(dice, &[180, 180, 183, 182])).tag(tags[one_in(dice, 3) as usize]);
+        let mut ring =
+            say(at, pick(dice, &[180, 180, 183, 182])).tag(tags[one_in(dice, 3) as usize]);
         if one_in(dice, 3) {
             ring = ring.sdp(ANSWER);
         }
@@ -130,7 +131,8 @@ fn script(dice: &mut Dice) -> Script {
     script.gateway.answer_within = one_in(dice, 3).then_some(ms(2000));
     for _ in 0..dice.below(4) {
         let at = dice.below(9000);
-        script = script.at(at, if one_in(dice, 2) { Wish::Info("Signal=1") } else { Wish::Reinvite(OFFER) });
+        script = script
+            .at(at, if one_in(dice, 2) { Wish::Info("Signal=1") } else { Wish::Reinvite(OFFER) });
     }
     // Challenge, redirection, one of each per address.
     script.invites(10)

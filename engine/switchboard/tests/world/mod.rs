@@ -9,8 +9,8 @@ use schemas::call::{CallEvent, Priority};
 use schemas::commands::PlaceCall;
 use schemas::sealed::StoredKey;
 use schemas::{
-    CallId, CalleeKey, CommandId, Event, Position, Recorded, Revision, Sealed, StreamId, Timestamp,
-    Vault,
+    CallId, CalleeKey, CommandId, Event, Position, Pseudonyms, Recorded, Revision, Sealed,
+    StreamId, Timestamp, Vault,
 };
 use sip::port::{LegId, Reason, Refusal, RefusalSource, RemoteDialog, SipHeard, SipOrder};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct TestVault {
     new: Vec<StoredKey>,
 }
 
-impl Vault for TestVault {
+impl Pseudonyms for TestVault {
     fn callee_key(&self, phone: &str) -> CalleeKey {
         let mut key = [0; 16];
         phone.bytes().enumerate().for_each(|(i, b)| key[i % 16] ^= b.rotate_left(i as u32));
@@ -37,7 +37,9 @@ impl Vault for TestVault {
         let sum = content.iter().fold(7_u64, |sum, b| sum.wrapping_mul(31) ^ u64::from(*b));
         sum.to_le_bytes()
     }
+}
 
+impl Vault for TestVault {
     fn seal(&mut self, callee: CalleeKey, plain: &[u8]) -> Sealed {
         if !self.known.contains(&callee) {
             self.known.push(callee);

@@ -14,14 +14,6 @@ const START: Timestamp = Timestamp(1_790_000_000_000);
 struct Glass;
 
 impl Vault for Glass {
-    fn callee_key(&self, _: &str) -> CalleeKey {
-        CALLEE
-    }
-
-    fn fingerprint(&self, _: &[u8]) -> [u8; 8] {
-        [0; 8]
-    }
-
     fn seal(&mut self, _: CalleeKey, plain: &[u8]) -> Sealed {
         Sealed { generation: 0, nonce: [0; 12], body: plain.into() }
     }

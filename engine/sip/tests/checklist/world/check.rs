@@ -15,7 +15,8 @@ pub fn check(script: Script, ladder: Expect) -> Run {
     let run = World::new(script.clone(), Faults::None).call();
     ladder.assert_eq(&run.ladder);
     assert_eq!(run.broken, Vec::<String>::new(), "without faults\n{}", run.ladder);
-    let singles = (0..run.datagrams).flat_map(|n| [Faults::Lose(n), Faults::Double(n), Faults::Swap(n)]);
+    let singles =
+        (0..run.datagrams).flat_map(|n| [Faults::Lose(n), Faults::Double(n), Faults::Swap(n)]);
     let many = (0..SEEDS).map(|seed| Faults::Random { seed, lost: seed % 3 * 10, doubled: 10 });
     for faults in singles.chain(many) {
         let run = World::new(script.clone(), faults).call();

@@ -12,5 +12,7 @@ pub mod text;
 pub use check::check;
 pub use network::Faults;
 pub use run::Run;
-pub use script::{ANSWER, GATEWAY, OFFER, Plan, Script, US, Wish, ask, cancel_ask, gateway, ms, say};
+pub use script::{
+    ANSWER, GATEWAY, OFFER, Plan, Script, US, Wish, ask, cancel_ask, gateway, ms, say,
+};
 pub use text::Text;

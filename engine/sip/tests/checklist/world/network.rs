@@ -17,7 +17,11 @@ pub enum Faults {
     /// The n-th comes after the next one of its direction.
     Swap(usize),
     /// Percent lost and doubled, and delays of up to 80 ms, so that datagrams overtake each other.
-    Random { seed: u64, lost: u64, doubled: u64 },
+    Random {
+        seed: u64,
+        lost: u64,
+        doubled: u64,
+    },
 }
 
 /// A datagram or message on its way.

@@ -92,7 +92,11 @@ impl Promises {
             self.broken.extend(callee.open(heard, |branch| self.rang.contains(branch)));
         }
         if self.terminals.len() != legs {
-            self.broken.push(format!("{} ends of {legs} legs: {:?}", self.terminals.len(), self.terminals));
+            self.broken.push(format!(
+                "{} ends of {legs} legs: {:?}",
+                self.terminals.len(),
+                self.terminals
+            ));
         }
         for ((tag, cseq), acked) in &self.answers {
             if !acked {

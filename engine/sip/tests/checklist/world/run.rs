@@ -141,7 +141,8 @@ impl World {
     }
 
     fn finish(mut self, legs: usize) -> Run {
-        self.run.broken = self.promises.at_the_end(legs, self.script.invites_max, self.callees.values());
+        self.run.broken =
+            self.promises.at_the_end(legs, self.script.invites_max, self.callees.values());
         if self.run.agent.legs() > 0 {
             self.run.broken.push(format!("{} legs held at the end", self.run.agent.legs()));
         }
@@ -176,10 +177,17 @@ impl World {
                 Due::Order(order) => self.run.agent.order(now, order),
                 Due::Failed(peer) => self.run.agent.transport_failed(now, peer, "refused"),
                 Due::Resolved(gateway) => {
-                    let peer = |at: &&str| Peer { transport: self.script.gateway.transport, address: at.parse().unwrap() };
+                    let peer = |at: &&str| Peer {
+                        transport: self.script.gateway.transport,
+                        address: at.parse().unwrap(),
+                    };
                     let peers: Vec<Peer> = self.script.targets.iter().map(peer).collect();
                     let ttl = Duration::from_secs(300);
-                    let result = if peers.is_empty() { Err("no such name".into()) } else { Ok(Targets { peers, ttl }) };
+                    let result = if peers.is_empty() {
+                        Err("no such name".into())
+                    } else {
+                        Ok(Targets { peers, ttl })
+                    };
                     self.run.agent.resolved(now, gateway, result);
                 }
             };
@@ -216,7 +224,9 @@ impl World {
                         self.network.send(self.now, Flying { to_us: false, peer: to, bytes });
                     }
                 }
-                Output::Resolve { gateway, .. } => self.due.push((self.now + ms(5), Due::Resolved(gateway))),
+                Output::Resolve { gateway, .. } => {
+                    self.due.push((self.now + ms(5), Due::Resolved(gateway)))
+                }
                 Output::Heard(heard) => self.hear(heard),
             }
         }
@@ -256,8 +266,13 @@ impl World {
             None => format!("{} {}", text.method(), text.cseq()),
         };
         let tcp = if peer.transport == Transport::Tcp { " tcp" } else { "" };
-        let other = if peer.address.to_string() == super::script::GATEWAY { String::new() } else { format!(" {}", peer.address) };
-        writeln!(self.run.ladder, "{:<5} {arrow} {what}{other}{tcp}", self.now.as_millis()).unwrap();
+        let other = if peer.address.to_string() == super::script::GATEWAY {
+            String::new()
+        } else {
+            format!(" {}", peer.address)
+        };
+        writeln!(self.run.ladder, "{:<5} {arrow} {what}{other}{tcp}", self.now.as_millis())
+            .unwrap();
     }
 }
 

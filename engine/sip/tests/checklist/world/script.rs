@@ -69,7 +69,14 @@ pub fn say(after: u64, status: u16) -> Step {
     let session = (200..300).contains(&status);
     let contact = (101..300).contains(&status).then_some("<sip:callee@HERE>");
     let sdp = session.then_some(ANSWER);
-    let say = Say { status, tag: if status == 100 { "" } else { "c" }, rseq: None, contact, headers: vec![], sdp };
+    let say = Say {
+        status,
+        tag: if status == 100 { "" } else { "c" },
+        rseq: None,
+        contact,
+        headers: vec![],
+        sdp,
+    };
     Step { after: ms(after), act: Act::Say(say) }
 }
 
@@ -199,7 +206,13 @@ impl Plan {
         self.reply_sdp(method, status, headers, "")
     }
 
-    pub fn reply_sdp(mut self, method: &'static str, status: u16, headers: &[&'static str], sdp: &'static str) -> Self {
+    pub fn reply_sdp(
+        mut self,
+        method: &'static str,
+        status: u16,
+        headers: &[&'static str],
+        sdp: &'static str,
+    ) -> Self {
         self.push(method, Some((status, headers.to_vec(), sdp)));
         self
     }
