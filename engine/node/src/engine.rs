@@ -161,15 +161,19 @@ impl Prepared {
         let agent = self.user_agent(local)?;
         let pump = {
             let inbox = inbox.clone();
-            let heard = move |heard| drop(inbox.put(Arrived::Media(heard)));
+            let heard = move |heard| {
+                inbox.put(Arrived::Media(heard));
+            };
             let Prepared { options, .. } = &self;
             Pump::start(options.media.clone(), options.prompts.clone(), heard)
                 .map_err(system("a thread for audio"))?
         };
         let dns = {
             let inbox = inbox.clone();
-            Dns::start(move |gateway, found| drop(inbox.put(Arrived::Resolved(gateway, found))))
-                .map_err(system("a thread for names"))?
+            Dns::start(move |gateway, found| {
+                inbox.put(Arrived::Resolved(gateway, found));
+            })
+            .map_err(system("a thread for names"))?
         };
         let (writer, appender) = store::writer::start(self.log, self.key_file)?;
         let stream = StreamId::node(self.folder.node());
