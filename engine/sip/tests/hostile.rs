@@ -84,7 +84,7 @@ fn mutate(chance: &mut Chance, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
 fn no_change_to_a_message_breaks_what_reads_it() {
     let sound = sound();
     let mut chance = Chance(2026);
-    for round in 0..30_000 {
+    for round in 0..20_000 {
         let mut bytes: Vec<u8> = chance.one_of(&sound).clone();
         mutate(&mut chance, &mut bytes, &sound);
         check(&format!("round {round}"), &bytes, exercise::message);
@@ -169,8 +169,9 @@ fn every_header_bears_every_hostile_value_in_bounded_time() {
     for name in Name::all().map(Name::text).chain(["X-Unknown", "l", "v", ""]) {
         for (at, value) in values.iter().enumerate() {
             for start in ["SIP/2.0 401 No", "INVITE sip:a@b SIP/2.0"] {
-                // Instead of the sound header of that name, and beside it.
-                for line in ["", &format!("{name}: x\r\n")] {
+                // Instead of the sound header of that name, and, if short, beside it.
+                let beside = if value.len() < 100 { 2 } else { 1 };
+                for line in ["", &format!("{name}: x\r\n")].into_iter().take(beside) {
                     let sound =
                         String::from_utf8(with("")).expect("text").replace("SIP/2.0 401 No", start);
                     let kept: String = sound

@@ -333,3 +333,52 @@ fn a_via_says_where_an_answer_goes() {
         assert_eq!(Via::parse(none), None, "{none}");
     }
 }
+
+#[test]
+fn sdp_is_found_alone_among_parts_and_without_a_type() {
+    let sdp = |head: &str, body: &str| {
+        check(&[response(head), body.into()].concat(), |m| {
+            m.sdp().map(|s| String::from_utf8_lossy(s).into_owned())
+        })
+    };
+    let found = Some("v=0\r\ns=-".to_owned());
+    assert_eq!(sdp("c: Application/SDP;charset=utf-8\r\n", "v=0\r\ns=-"), found);
+    assert_eq!(sdp("", "v=0\r\ns=-"), found);
+    let parts = "before\r\n--b 1\r\nContent-Type: application/isup;version=x\r\n\r\n\u{1}\0\r\n--b 1\r\ncontent-type : APPLICATION/sdp\r\n\
+                 Content-Disposition: session\r\n\r\nv=0\r\ns=-\r\n--b 1--\r\nafter";
+    assert_eq!(sdp("Content-Type: multipart/mixed; boundary=\"b 1\"\r\n", parts), found);
+    let cut = &parts[..parts.len() - "\r\n--b 1--\r\nafter".len()];
+    assert_eq!(
+        sdp("Content-Type: multipart/mixed; boundary=\"b 1\"\r\n", cut),
+        found,
+        "no last boundary"
+    );
+    for (head, body) in [
+        ("c: application/isup\r\n", "v=0\r\n"),
+        ("c: multipart/mixed\r\n", parts),
+        ("c: multipart/mixed;boundary=\"\"\r\n", parts),
+        ("c: multipart/mixed;boundary=other\r\n", parts),
+        (
+            "c: multipart/mixed;boundary=\"b 1\"\r\n",
+            "--b 1--\r\nContent-Type: application/sdp\r\n\r\nv=0",
+        ),
+        ("c: text/plain;boundary=\"b 1\"\r\n", parts),
+        ("c: application/sdp\r\n", ""),
+        ("", "hello"),
+    ] {
+        assert_eq!(sdp(head, body), None, "{head}");
+    }
+}
+
+#[test]
+fn texts_that_are_stored_with_the_call_are_short() {
+    let long = "é".repeat(2_000);
+    let contacts: String = (0..100).map(|n| format!("m: <sip:{n}@h>\r\n")).collect();
+    let message = response(&format!("Reason: SIP;text=\"{long}\"\r\n{contacts}"));
+    let message = [b"SIP/2.0 302 ", long.as_bytes(), &message[b"SIP/2.0 200 OK".len()..]].concat();
+    check(&message, |m| {
+        let Start::Response { phrase, .. } = m.start() else { panic!("a response") };
+        assert_eq!((phrase.len(), m.reason().text.map(|t| t.len())), (512, Some(512)));
+        assert_eq!((m.reason_raw().map(|r| r.len()), m.contacts_by_q().len()), (Some(512), 16));
+    });
+}
