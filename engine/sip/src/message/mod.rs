@@ -310,7 +310,9 @@ impl<'a> Message<'a> {
 
     /// Checks what every message must have, and cuts the body.
     fn complete(&mut self) -> Result<(), Fault> {
-        for name in [Name::CallId, Name::CSeq, Name::From, Name::To] {
+        // Of a response we know the From better than it does: no call is lost to it.
+        let needed = [Name::CallId, Name::CSeq, Name::To, Name::From];
+        for name in needed.into_iter().take(if self.is_request() { 4 } else { 3 }) {
             self.single(name)?.filter(|value| !value.is_empty()).ok_or(Fault::Missing(name))?;
         }
         let via = self.first_via().ok_or(Fault::Missing(Name::Via))?;
