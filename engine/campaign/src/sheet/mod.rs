@@ -5,13 +5,14 @@
 //! cannot be dialled is [`Rejected`] with its line and the reason, and the next one is read: no
 //! row stops the others, and none makes the reader's memory grow.
 //!
+//! Whether a callee stands twice in a list is for the caller to say, who knows callees by their
+//! keys: [`Rejected::duplicate`].
+//!
 //! ```
 //! # use campaign::sheet::{Sheet, SheetOptions};
-//! # use schemas::{CalleeKey, Numbering};
 //! let list = "phone,name\n+8613800000017,Li Lei\n1.38E+10,Han\n";
-//! let options = SheetOptions { numbering: Numbering::INTERNATIONAL, ..SheetOptions::default() };
-//! let sheet = Sheet::open(list.as_bytes(), options)?;
-//! let rows: Vec<_> = sheet.rows(|_phone| CalleeKey([7; 16])).collect::<Result<_, _>>()?;
+//! let sheet = Sheet::open(list.as_bytes(), SheetOptions::default())?;
+//! let rows: Vec<_> = sheet.collect::<Result<_, _>>()?;
 //! assert_eq!(rows[0].as_ref().unwrap().variables["name"], "Li Lei");
 //! assert_eq!(rows[1].as_ref().unwrap_err().line, 3);
 //! # Ok::<(), campaign::sheet::SheetFault>(())
@@ -32,12 +33,10 @@ pub use rejected::{Rejected, RowFault, SheetFault};
 
 use cells::{Delimiter, Fed, Splitter};
 use columns::Columns;
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use lines::{Line, Lines};
 use number::Evidence;
 use schemas::commands::Variables;
-use schemas::{CalleeKey, Numbering, Phone};
+use schemas::{Numbering, Phone};
 use std::collections::VecDeque;
 use std::io::Read;
 
@@ -74,13 +73,12 @@ pub struct SheetRow {
     pub line: u32,
     /// Whom to call.
     pub phone: Phone,
-    /// The key of whom to call, as the caller of the sheet made it.
-    pub callee: CalleeKey,
     /// The other columns, by their names.
     pub variables: Variables,
 }
 
-/// A list that is being read. Its memory is bounded, whatever the file.
+/// A list that is being read: an iterator of its rows, good and bad, in their order. It ends
+/// after the first [`SheetFault`]. Its memory is bounded, whatever the file.
 pub struct Sheet<R> {
     lines: Lines<R>,
     /// Lines that were read ahead: to guess by, or as part of a row that was none.
@@ -89,6 +87,8 @@ pub struct Sheet<R> {
     columns: Columns,
     evidence: Evidence,
     options: SheetOptions,
+    rows: u32,
+    over: bool,
 }
 
 impl<R: Read> Sheet<R> {
@@ -116,16 +116,10 @@ impl<R: Read> Sheet<R> {
         let splitter = Splitter::new(announced.unwrap_or_else(guessed));
         let columns = Columns::none();
         let evidence = Evidence::default();
-        let mut sheet = Self { lines, ahead, splitter, columns, evidence, options };
+        let (rows, over) = (0, false);
+        let mut sheet = Self { lines, ahead, splitter, columns, evidence, options, rows, over };
         sheet.read_header()?;
         Ok(sheet)
-    }
-
-    /// The rows, good and bad, in their order. `callee` makes the key of whom a row calls: the
-    /// first row of a callee is dialled, its further ones are rejected as duplicates. Keys of
-    /// callees are remembered: 24 to 48 bytes each, and half as much again while the table grows.
-    pub fn rows<F: FnMut(&Phone) -> CalleeKey>(self, callee: F) -> Rows<R, F> {
-        Rows { sheet: self, callee, seen: HashMap::default(), rows: 0, over: false }
     }
 
     fn read_header(&mut self) -> Result<(), SheetFault> {
@@ -201,8 +195,7 @@ impl<R: Read> Sheet<R> {
         Ok(Err(RowFault::OpenQuote))
     }
 
-    /// The next row; `None` at the end.
-    fn row(&mut self) -> Result<Option<Numbered>, SheetFault> {
+    fn row(&mut self) -> Result<Option<Result<SheetRow, Rejected>>, SheetFault> {
         loop {
             let Some(first) = self.next_line()? else { return Ok(None) };
             if first.is_blank() {
@@ -211,9 +204,7 @@ impl<R: Read> Sheet<R> {
             let line = first.number;
             let cells = match self.cells(&first)? {
                 Ok(cells) => cells,
-                Err(fault) => {
-                    return Ok(Some((line, Err(Rejected::new(line, &first.text, fault)))));
-                }
+                Err(fault) => return Ok(Some(Err(Rejected::new(line, &first.text, fault)))),
             };
             // `,,,` is what spreadsheets write below a list.
             if cells.iter().all(|cell| cell.trim().is_empty()) {
@@ -226,58 +217,26 @@ impl<R: Read> Sheet<R> {
                 let phone = cells.get(self.columns.phone()).map_or("", String::as_str);
                 Rejected::new(line, phone, fault)
             });
-            return Ok(Some((line, read)));
+            return Ok(Some(read));
         }
     }
 }
 
-/// The line a row begins in, and what it says.
-type Numbered = (u32, Result<row::Read, Rejected>);
-
-/// The rows of a list. Ends after the first [`SheetFault`].
-pub struct Rows<R, F> {
-    sheet: Sheet<R>,
-    callee: F,
-    /// The line each callee was seen in first. The keys are keyed hashes: nobody can choose them
-    /// so that they collide.
-    seen: HashMap<CalleeKey, u32, foldhash::fast::FixedState>,
-    rows: u32,
-    over: bool,
-}
-
-impl<R: Read, F: FnMut(&Phone) -> CalleeKey> Iterator for Rows<R, F> {
+impl<R: Read> Iterator for Sheet<R> {
     type Item = Result<Result<SheetRow, Rejected>, SheetFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.over {
             return None;
         }
-        let next = self.sheet.row().transpose().map(|row| {
-            let (line, read) = row?;
-            self.rows += 1;
-            if self.rows > self.sheet.options.rows_max {
-                return Err(SheetFault::TooManyRows { most: self.sheet.options.rows_max });
+        let next = match self.row().transpose() {
+            Some(Ok(_)) if self.rows == self.options.rows_max => {
+                Some(Err(SheetFault::TooManyRows { most: self.rows }))
             }
-            Ok(read.and_then(|read| self.once(line, read)))
-        });
+            next => next,
+        };
+        self.rows += 1;
         self.over = !matches!(next, Some(Ok(_)));
         next
-    }
-}
-
-impl<R, F: FnMut(&Phone) -> CalleeKey> Rows<R, F> {
-    fn once(&mut self, line: u32, read: row::Read) -> Result<SheetRow, Rejected> {
-        let row::Read { phone, variables } = read;
-        let callee = (self.callee)(&phone);
-        match self.seen.entry(callee) {
-            Entry::Vacant(free) => {
-                free.insert(line);
-                Ok(SheetRow { line, phone, callee, variables })
-            }
-            Entry::Occupied(first) => {
-                let fault = RowFault::Duplicate { first: *first.get() };
-                Err(Rejected::new(line, phone.as_str(), fault))
-            }
-        }
     }
 }

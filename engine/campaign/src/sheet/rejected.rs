@@ -1,6 +1,6 @@
 //! What is wrong with a row, or with a whole list, said to whoever made it.
 
-use super::{CELL_CHARS_MAX, COLUMNS_MAX, LINE_BYTES_MAX};
+use super::{CELL_CHARS_MAX, COLUMNS_MAX, LINE_BYTES_MAX, SheetRow};
 use schemas::phone::PhoneRefusal;
 
 /// So much of a value is shown: enough to find it, too little to fill a screen.
@@ -18,6 +18,11 @@ pub struct Rejected {
 }
 
 impl Rejected {
+    /// A good row whose callee stands in the list already, in line `first`.
+    pub fn duplicate(row: &SheetRow, first: u32) -> Self {
+        Self::new(row.line, row.phone.as_str(), RowFault::Duplicate { first })
+    }
+
     pub(super) fn new(line: u32, value: &str, fault: RowFault) -> Self {
         // What moves a terminal's cursor does not belong into a report.
         let plain = |c: char| if c.is_control() { '·' } else { c };

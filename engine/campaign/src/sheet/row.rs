@@ -2,15 +2,9 @@
 
 use super::columns::Columns;
 use super::number::{self, Evidence};
-use super::{CELL_CHARS_MAX, RowFault};
+use super::{CELL_CHARS_MAX, RowFault, SheetRow};
+use schemas::Numbering;
 use schemas::commands::{VARIABLES_BYTES_MAX, Variables};
-use schemas::{Numbering, Phone};
-
-/// What a row says.
-pub(super) struct Read {
-    pub(super) phone: Phone,
-    pub(super) variables: Variables,
-}
 
 /// Where the row stands, and in what.
 pub(super) struct Place {
@@ -24,7 +18,7 @@ pub(super) fn read(
     numbering: &Numbering,
     evidence: &mut Evidence,
     place: Place,
-) -> Result<Read, RowFault> {
+) -> Result<SheetRow, RowFault> {
     for cell in cells {
         check_cell(cell, place.encoding)?;
     }
@@ -49,7 +43,7 @@ pub(super) fn read(
     if bytes > VARIABLES_BYTES_MAX {
         return Err(RowFault::TooMuch);
     }
-    Ok(Read { phone, variables })
+    Ok(SheetRow { line: place.line, phone, variables })
 }
 
 fn check_cell(cell: &str, encoding: &'static str) -> Result<(), RowFault> {

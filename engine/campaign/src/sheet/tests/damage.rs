@@ -259,8 +259,7 @@ fn what_is_no_list_is_said_in_a_sentence() {
 fn a_list_beyond_the_bound_is_read_to_the_bound() {
     let options = SheetOptions { rows_max: 2, ..SheetOptions::default() };
     let sheet = Sheet::open(&b"1001\n1002\n1003\n1004\n"[..], options).unwrap();
-    let rows: Vec<_> =
-        sheet.rows(key).map(|row| row.map(|_| ()).map_err(|f| f.to_string())).collect();
+    let rows: Vec<_> = sheet.map(|row| row.map(|_| ()).map_err(|f| f.to_string())).collect();
     assert_eq!(rows, [Ok(()), Ok(()), Err("the list has more than 2 rows: split it".into())]);
 }
 
@@ -274,7 +273,7 @@ fn a_disk_that_fails_in_the_middle_is_told_once() {
     }
     let good = "1001\n".repeat(100_000);
     let sheet = Sheet::open(good.as_bytes().chain(Failing), SheetOptions::default()).unwrap();
-    let faults: Vec<_> = sheet.rows(key).filter_map(Result::err).collect();
+    let faults: Vec<_> = sheet.filter_map(Result::err).collect();
     assert!(matches!(&faults[..], [SheetFault::Read(_)]), "{faults:?}");
     assert!(matches!(Sheet::open(Failing, SheetOptions::default()), Err(SheetFault::Read(_))));
 }

@@ -5,15 +5,13 @@ mod good;
 
 use super::*;
 use expect_test::Expect;
+use std::collections::HashMap;
 use std::fmt::Write;
 
-/// A stand-in for the keyed hash: the same number, the same key.
-fn key(phone: &Phone) -> CalleeKey {
-    let mut key = [0; 16];
-    for (n, byte) in phone.as_str().bytes().enumerate() {
-        key[n % 16] ^= byte.rotate_left((n / 16) as u32);
-    }
-    CalleeKey(key)
+/// A row, unless its number stood in an earlier one.
+fn once(row: SheetRow, seen: &mut HashMap<String, u32>) -> Result<SheetRow, Rejected> {
+    let first = *seen.entry(row.phone.as_str().to_owned()).or_insert(row.line);
+    if first == row.line { Ok(row) } else { Err(Rejected::duplicate(&row, first)) }
 }
 
 /// What is read of a list, a row a line: `line number variables`, or `line ! code [value] sentence`.
@@ -25,7 +23,9 @@ fn told(list: impl Read, region: Option<&str>) -> String {
         Err(fault) => return format!("fault: {fault}\n"),
     };
     let mut text = String::new();
-    for row in sheet.rows(key) {
+    let mut seen = HashMap::new();
+    for row in sheet {
+        let row = row.map(|row| row.and_then(|row| once(row, &mut seen)));
         match row {
             Ok(Ok(row)) => {
                 let variables = serde_json::to_string(&row.variables).unwrap();
