@@ -63,8 +63,8 @@ impl Line {
         Some((packet.header, packet.payload.to_vec()))
     }
 
-    /// Some slots in letters: `a` audio, `s` silence, `e` event, `E` its end, `.` nothing; a capital `A` or `S`
-    /// has the marker.
+    /// Some slots in letters: `a` audio, `s` silence, `e` event, `E` its end, `.` nothing; a
+    /// capital `A` or `S` has the marker.
     fn slots(&mut self, count: usize) -> String {
         let letter = |(header, payload): (Header, Vec<u8>)| match header.payload_type {
             101 if payload[1] & 0x80 != 0 => 'E',
