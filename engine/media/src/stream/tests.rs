@@ -268,6 +268,26 @@ fn strangers_noise_and_early_packets_are_counted_and_not_heard() {
 }
 
 #[test]
+fn a_peer_behind_a_nat_may_speak_first_after_the_answer() {
+    let mut line = Line::quiet();
+    line.slots(1_500);
+    line.stream.answered(line.now_us);
+    for _ in 0..20 {
+        line.slots(1);
+        line.hear(STRANGER, 0, &[0; 160]);
+    }
+    line.play(160);
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let slot = line.stream.slot(line.now_us + 20_000, &mut buffer, &mut |_| ());
+    assert_eq!(
+        slot.map(|slot| slot.to),
+        Some(address(STRANGER)),
+        "ours goes where theirs comes from"
+    );
+    assert_eq!(line.close().received, 11);
+}
+
+#[test]
 fn digits_of_theirs_are_heard_under_either_number() {
     let mut line = Line::quiet();
     line.stream.connect(Agreed { events: Some(97), ..agreed() }, 0);
