@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// What the thread is told.
@@ -37,6 +37,8 @@ pub enum Order {
 
 /// Slots of the wheel: a multiple of every packet interval there is (10, 20, 30, 60 ms).
 const SLOTS: usize = 60;
+/// Orders are looked for at least so often while anything goes on.
+const LOOK_EVERY_SLOTS: u64 = 5;
 /// Packets taken from a socket in one slot: what came while we were late, and no flood.
 const TAKEN_MAX: usize = 8;
 /// How long closed sockets rest, so that no call hears what was sent to the one before.
@@ -58,34 +60,36 @@ pub fn run(orders: &Receiver<Order>, rested: &Sender<Pair>, seed: u64) {
     let start = Instant::now();
     let mut slot = 0u64;
     loop {
-        let order = if wheel.is_empty() {
-            let order = orders.recv().map_err(|_| RecvTimeoutError::Disconnected);
+        if wheel.is_idle() {
+            match orders.recv() {
+                Ok(Order::Stop) | Err(_) => return,
+                Ok(order) => wheel.obey(order, slot),
+            }
             // Slots in which nobody had anything to send are not made up for.
             slot = start.elapsed().as_millis() as u64;
-            order
         } else {
-            slot = wheel.next_slot(slot);
-            let due = start + Duration::from_millis(slot);
-            orders.recv_timeout(due.saturating_duration_since(Instant::now()))
-        };
-        match order {
-            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(order) => wheel.obey(order, slot),
-            Err(RecvTimeoutError::Timeout) => {
-                let now = start.elapsed();
-                wheel.turn(slot, now.as_micros() as u64);
-                slot += 1;
-                // Far behind, as after the machine slept: begin anew instead of making it up.
-                let late = (now.as_millis() as u64).saturating_sub(slot);
-                slot += if late > SLOTS as u64 { late } else { 0 };
+            let due = wheel.next_slot(slot).min(slot + LOOK_EVERY_SLOTS);
+            let due = start + Duration::from_millis(due);
+            // Asleep and not waiting for orders: an order that wakes us costs both threads more
+            // than all else about it, and a call's first packet may wait for some milliseconds.
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        loop {
+            match orders.try_recv() {
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return,
+                Ok(order) => wheel.obey(order, slot),
+                Err(TryRecvError::Empty) => break,
             }
         }
-        while wheel.resting.front().is_some_and(|(since, _)| since.elapsed() >= REST) {
-            if let Some((_, pair)) = wheel.resting.pop_front() {
-                // Nobody takes them when the carrier is stopping.
-                let _ = rested.send(pair);
-            }
+        let now = start.elapsed();
+        let passed = now.as_millis() as u64;
+        // Far behind, as after the machine slept: begin anew instead of making it up.
+        slot = slot.max(passed.saturating_sub(SLOTS as u64));
+        while slot <= passed {
+            wheel.turn(slot, now.as_micros() as u64);
+            slot += 1;
         }
+        wheel.rest(rested);
     }
 }
 
@@ -119,15 +123,26 @@ struct Open {
 }
 
 impl Wheel {
-    fn is_empty(&self) -> bool {
-        self.slots.iter().all(Vec::is_empty)
+    /// Whether nothing is to be done before the next order.
+    fn is_idle(&self) -> bool {
+        self.resting.is_empty() && self.slots.iter().all(Vec::is_empty)
     }
 
     /// The first slot from this one on in which somebody has something to send.
     fn next_slot(&self, from: u64) -> u64 {
         (from..from + SLOTS as u64)
             .find(|slot| !self.slots[(slot % SLOTS as u64) as usize].is_empty())
-            .unwrap_or(from)
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Hands back the sockets that have rested.
+    fn rest(&mut self, rested: &Sender<Pair>) {
+        while self.resting.front().is_some_and(|(since, _)| since.elapsed() >= REST) {
+            if let Some((_, pair)) = self.resting.pop_front() {
+                // Nobody takes them when the carrier is stopping.
+                let _ = rested.send(pair);
+            }
+        }
     }
 
     fn obey(&mut self, order: Order, slot: u64) {
@@ -206,7 +221,9 @@ impl Wheel {
         let Some(mut call) = self.calls.remove(&local) else { return };
         if let Some(open) = &mut call.open {
             open.take(&call.pair, 0);
-            open.report(&call.pair.rtcp, true);
+            if open.sending.packets() > 0 {
+                open.report(&call.pair.rtcp, true);
+            }
             for slot in &mut self.slots {
                 slot.retain(|other| *other != local);
             }

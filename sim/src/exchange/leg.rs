@@ -297,7 +297,8 @@ impl Leg {
     pub fn due(&self, options: &Options) -> Option<Duration> {
         let Some(live) = &self.live else { return self.ends };
         let too_long = self.too_long(live, options);
-        live.callee
+        let due = live
+            .callee
             .due()
             .into_iter()
             .chain(live.refusal.map(|repeat| repeat.due()))
@@ -305,7 +306,8 @@ impl Leg {
             .chain(live.dialogs.iter().filter_map(|dialog| Some(dialog.repeat?.due())))
             .chain(live.asked.as_ref().map(|asked| asked.repeat.due()))
             .chain(live.reinvited.as_ref().and_then(|reinvited| Some(reinvited.repeat?.due())))
-            .fold(Some(too_long), |least, due| least.min(Some(due)))
+            .fold(too_long, Duration::min);
+        Some(due)
     }
 
     /// When the callee is told that it takes too long; after that, when it is ended whatever is

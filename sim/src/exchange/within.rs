@@ -325,11 +325,12 @@ impl Leg {
     pub fn answered(&mut self, response: &Message<'_>, status: u16, world: &mut World<'_>) {
         let Some(live) = &mut self.live else { return };
         let (cseq, method) = response.cseq();
-        if let Some((acked, bytes)) = &live.last_ack {
-            if method == Method::Invite && *acked == cseq && status >= 200 {
-                let bytes = bytes.clone();
-                return world.send(live.peer, bytes);
-            }
+        if let Some((acked, bytes)) = &live.last_ack
+            && (method, *acked) == (Method::Invite, cseq)
+            && status >= 200
+        {
+            let bytes = bytes.clone();
+            return world.send(live.peer, bytes);
         }
         let branch = response.top_via().branch().unwrap_or("").to_owned();
         let Some(asked) = live.asked.as_mut().filter(|asked| asked.branch == branch) else {
@@ -395,10 +396,9 @@ impl Leg {
     fn finish_request(&mut self, status: u16, world: &mut World<'_>) {
         let Some(live) = &mut self.live else { return };
         let Some(asked) = live.asked.take() else { return };
-        if matches!(asked.ask, Ask::Bye(_)) || matches!(status, 408 | 481) {
-            if let Some(dialog) = live.dialogs.first_mut() {
-                (dialog.closed, dialog.repeat) = (true, None);
-            }
+        let over = matches!(asked.ask, Ask::Bye(_)) || matches!(status, 408 | 481);
+        if let Some(dialog) = live.dialogs.first_mut().filter(|_| over) {
+            (dialog.closed, dialog.repeat) = (true, None);
         }
         self.tell(Input::Replied(status), None, world);
     }

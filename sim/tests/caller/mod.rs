@@ -416,7 +416,8 @@ fn describe_sdp(message: &str) -> String {
     };
     let (port, formats) = audio.split_once(" RTP/AVP ").expect("is audio");
     let refused = if port == "0" { " port 0" } else { "" };
-    let direction = body.lines().filter_map(|line| line.strip_prefix("a=")).last().unwrap_or("");
+    let direction =
+        body.lines().filter_map(|line| line.strip_prefix("a=")).next_back().unwrap_or("");
     let direction = if direction == "sendrecv" { "" } else { direction };
     format!(" sdp {formats} {direction}").trim_end().to_owned() + refused
 }
