@@ -196,7 +196,7 @@ fn rtp(calls: u32, seconds: u32) -> Result<()> {
     let counts: Vec<_> = carrier.ledger().iter().map(|entry| entry.rtp.counts()).collect();
     let sent: u64 = counts.iter().map(|counts| u64::from(counts.sent)).sum();
     let received: u64 = counts.iter().map(|counts| u64::from(counts.received)).sum();
-    let bare = bare_send(&streams[0])?;
+    let bare = bare_send(&streams)?;
     let each = used * 1e6 / sent as f64;
     println!(
         "{calls} calls for {ran:.1} s: the carrier sent {sent} packets ({heard} heard), received \
@@ -259,19 +259,24 @@ fn threads_cpu() -> Result<Duration> {
     Ok(sum)
 }
 
-/// CPU microseconds of one `send` of a packet as long and one `recv`, on loopback.
-fn bare_send(from: &UdpSocket) -> Result<f64> {
-    let to = UdpSocket::bind("127.0.0.1:0")?;
-    from.connect(to.local_addr()?)?;
+/// CPU microseconds of one `send` and one `recv` of a packet as long, over as many sockets.
+fn bare_send(streams: &[UdpSocket]) -> Result<f64> {
+    let sinks =
+        streams.iter().map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    for (from, to) in streams.iter().zip(&sinks) {
+        from.connect(to.local_addr()?)?;
+    }
     let mut packet = [0x55; 172];
-    let count = 100_000;
+    let rounds = 100_000 / streams.len();
     let before = own_cpu()?;
-    for _ in 0..count {
-        from.send(&packet)?;
-        to.recv(&mut packet)?;
+    for _ in 0..rounds {
+        for (from, to) in streams.iter().zip(&sinks) {
+            from.send(&packet)?;
+            to.recv(&mut packet)?;
+        }
     }
     let used = own_cpu()?.checked_sub(before).context("time goes forward")?;
-    Ok(used.as_secs_f64() * 1e6 / f64::from(count))
+    Ok(used.as_secs_f64() * 1e6 / (rounds * streams.len()) as f64)
 }
 
 /// CPU time of this thread.

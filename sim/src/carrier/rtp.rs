@@ -39,8 +39,11 @@ pub enum Order {
 const SLOTS: usize = 60;
 /// Orders are looked for at least so often while anything goes on.
 const LOOK_EVERY_SLOTS: u64 = 5;
-/// Packets taken from a socket in one slot: what came while we were late, and no flood.
-const TAKEN_MAX: usize = 8;
+/// Packets taken from a socket every [`DRAIN_EVERY_TURNS`]: what came while we were late, and no
+/// flood. In the turns between one is taken, and nobody asks whether there is another: that
+/// question costs as much as the packet.
+const TAKEN_MAX: usize = 32;
+const DRAIN_EVERY_TURNS: u32 = 4;
 /// How long closed sockets rest, so that no call hears what was sent to the one before.
 const REST: Duration = Duration::from_secs(1);
 /// How often a call reports by RTCP.
@@ -120,6 +123,7 @@ struct Open {
     key_began: u32,
     listener: Listener,
     since_report_ms: u32,
+    turns: u32,
 }
 
 impl Wheel {
@@ -214,13 +218,14 @@ impl Wheel {
             key_began: 0,
             listener: Listener::default(),
             since_report_ms: 0,
+            turns: 0,
         });
     }
 
     fn close(&mut self, local: SocketAddr) {
         let Some(mut call) = self.calls.remove(&local) else { return };
         if let Some(open) = &mut call.open {
-            open.take(&call.pair, 0);
+            open.take(&call.pair, 0, TAKEN_MAX);
             if open.sending.packets() > 0 {
                 open.report(&call.pair.rtcp, true);
             }
@@ -235,7 +240,9 @@ impl Wheel {
     fn turn(&mut self, slot: u64, now_us: u64) {
         for local in &self.slots[(slot % SLOTS as u64) as usize] {
             let Some(Call { pair, open: Some(open) }) = self.calls.get_mut(local) else { continue };
-            open.take(pair, now_us);
+            open.turns = open.turns.wrapping_add(1);
+            let drains = open.turns.is_multiple_of(DRAIN_EVERY_TURNS);
+            open.take(pair, now_us, if drains { TAKEN_MAX } else { 1 });
             let lost = self.dice.happens(self.loss_per_10_000);
             open.send(&pair.rtp, Tapes::of(open.agreed.codec), lost, &mut self.dice);
             let ms = u32::from(open.agreed.ptime_ms);
@@ -254,9 +261,9 @@ impl Open {
     }
 
     /// Takes what came since the slot before.
-    fn take(&mut self, pair: &Pair, now_us: u64) {
+    fn take(&mut self, pair: &Pair, now_us: u64, at_most: usize) {
         let mut bytes = [0; PACKET_BYTES_MAX];
-        for _ in 0..TAKEN_MAX {
+        for _ in 0..at_most {
             let Ok((length, from)) = pair.rtp.recv_from(&mut bytes) else { break };
             self.hear(&pair.rtp, &bytes[..length], from, now_us);
         }

@@ -268,6 +268,16 @@ impl Leg {
             }
             return self.settle(world);
         }
+        // The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx to none
+        // (RFC 3261, 17.1.1.3 and 13.2.2.4). The first one is not noticed without its branch.
+        let branch = request.top_via().branch().unwrap_or("");
+        let same = *self.entry.branch == *branch;
+        if same == live.refusal.is_none() {
+            self.entry.misdirected += 1;
+            if !same {
+                return;
+            }
+        }
         self.entry.acks += 1;
         if self.entry.acks == 1 {
             self.entry.acked_ms = world.wall_ms();
