@@ -356,6 +356,10 @@ impl Exchange {
             .copied()
     }
 
+    fn invites_with(&self, call_id: &str) -> usize {
+        self.by_call_id.iter_hash(self.hasher.hash_one(call_id)).count()
+    }
+
     /// Lets a leg do something, then sees to its timers and its end.
     fn with_leg(&mut self, slot: u32, now: Duration, act: impl FnOnce(&mut Leg, &mut World<'_>)) {
         let Some(Some(leg)) = self.legs.get_mut(slot as usize) else { return };

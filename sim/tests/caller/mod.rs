@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod world;
+
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
@@ -56,7 +58,7 @@ pub fn sdp(ip: &str, port: u16) -> String {
 pub struct Caller {
     script: Script,
     number: String,
-    call_id: String,
+    pub call_id: String,
     /// `UDP 127.0.0.1:4060`: what its Via shows.
     via: String,
     cseq: u32,
