@@ -6,9 +6,11 @@
 //!
 //! - [`ids`], [`time`]: the values events are made of.
 //! - [`sealed`]: personal data, readable only while its key exists.
+//! - [`phone`]: a number as people write it, made the one form that everything else uses.
 //! - [`commands`]: what others ask of us.
 //! - [`call`], [`batch`], [`node`]: what happened, one frozen struct per (type, version).
 //! - [`event`]: all of them as one stored form, written and read by [`event::Event`].
+//! - [`public`]: events as others read them, in JSON.
 //! - [`outcome`], [`causes`]: what a call came to, and why.
 
 pub mod batch;
@@ -19,11 +21,14 @@ pub mod event;
 pub mod ids;
 pub mod node;
 pub mod outcome;
+pub mod phone;
+pub mod public;
 pub mod sealed;
 pub mod time;
 
 pub use event::{Event, Recorded};
 pub use ids::{CallId, CalleeKey, CommandId, Position, Revision, StreamId, StreamKind};
 pub use outcome::{EndedBy, Outcome};
-pub use sealed::{Sealed, Vault};
+pub use phone::{Numbering, Phone};
+pub use sealed::{Pseudonyms, Sealed, Vault};
 pub use time::Timestamp;

@@ -43,6 +43,16 @@ pub trait Vault {
     fn take_new_keys(&mut self) -> Vec<StoredKey>;
 }
 
+/// Names callees and contents by keyed hashes, under a secret that is never rotated.
+pub trait Pseudonyms {
+    /// The opaque key of whoever has this number, normalised (`contract.md`).
+    fn callee_key(&self, phone: &str) -> CalleeKey;
+
+    /// A keyed hash of a command's content, to tell a repeat from a conflict. Keyed, since the
+    /// content holds a phone number that could be guessed.
+    fn fingerprint(&self, content: &[u8]) -> [u8; 8];
+}
+
 /// A person's key as it stands on disk, wrapped by the master key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredKey {

@@ -40,6 +40,8 @@ pub enum Dialled {
     Key {
         /// Its event number.
         event: u8,
+        /// How long it was held when this slot began; beyond [`HELD_MS`] when its end is said again.
+        from_ms: u32,
         /// How long it is held at the end of this slot; not more than it is held in all.
         held_ms: u32,
         /// Whether this slot is its first: the slot's timestamp is the key's.
@@ -108,7 +110,8 @@ impl Keypad {
         let end = ms >= HELD_MS;
         self.ends += u8::from(end);
         let held_ms = ms.min(HELD_MS.max(ptime_ms));
-        Some(Dialled::Key { event, held_ms, first: ms == ptime_ms, end })
+        let from_ms = ms - ptime_ms;
+        Some(Dialled::Key { event, from_ms, held_ms, first: from_ms == 0, end })
     }
 }
 
@@ -272,7 +275,7 @@ mod tests {
         let mut slots = Vec::new();
         while let Some(slot) = keypad.turn(ptime_ms) {
             slots.push(match slot {
-                Dialled::Key { event, held_ms, first, end } => {
+                Dialled::Key { event, held_ms, first, end, .. } => {
                     let key = char::from(KEYS[usize::from(event)]);
                     format!(
                         "{}{key}:{held_ms}{}",
@@ -397,7 +400,7 @@ mod tests {
             let (mut heard, mut timestamp, mut began, mut now_us) = (String::new(), 0u32, 0, 0);
             let mut lost_before = false;
             while let Some(slot) = keypad.turn(20) {
-                if let Dialled::Key { event, held_ms, first, end } = slot {
+                if let Dialled::Key { event, held_ms, first, end, .. } = slot {
                     began = if first { timestamp } else { began };
                     lost_before = !lost_before && seeded.below(3) == 0;
                     if !lost_before {

@@ -7,8 +7,14 @@ pub mod codec;
 pub mod dtmf;
 pub mod jitter;
 pub mod port;
+pub mod ports;
 pub mod prompt;
+pub mod pump;
+pub mod record;
 pub mod rtp;
 pub mod sdp;
 #[cfg(test)]
 mod seeded;
+pub mod sink;
+pub mod stream;
+pub mod wheel;

@@ -1,1 +1,19 @@
-//! Shards, clock, sockets, drain; as thin as can be.
+//! Runs the pure parts for real: moves bytes, time and files. Translates nothing, decides nothing.
+//!
+//! - [`engine`]: a node, from its folder to its threads.
+//! - [`shard`]: the loop that everything passes through.
+//! - [`list`]: a list's rows become durable items.
+//! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
+//! - [`vault`]: the keys of persons, and the secret behind callee keys.
+
+pub mod clock;
+pub mod dns;
+pub mod engine;
+pub mod inbox;
+pub mod list;
+pub mod shard;
+pub mod vault;
+pub mod wire;
+
+pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use shard::{Gauges, Notice};

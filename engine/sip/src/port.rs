@@ -149,6 +149,8 @@ pub enum SipHeard {
     Cancelled {
         /// Which leg.
         leg: LegId,
+        /// The final status, when one came.
+        status: Option<u16>,
     },
     /// A 2xx crossed our CANCEL: it was acknowledged and hung up. The leg is over.
     LateAnswerClosed {
@@ -322,6 +324,15 @@ pub struct Peer {
     pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
+}
+
+/// Where a gateway's name leads (RFC 3263): the answer to [`Output::Resolve`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Targets {
+    /// The addresses, in the order to try them: priority and weight of SRV are applied.
+    pub peers: Vec<Peer>,
+    /// How long they are good for: the shortest time to live of the records.
+    pub ttl: Duration,
 }
 
 /// What the user agent wants done by its shell.

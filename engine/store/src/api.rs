@@ -1,6 +1,10 @@
 //! What a store of events takes and gives.
 
+use crate::StoreError;
+use schemas::event::BODY_BYTES_MAX;
+use schemas::sealed::StoredKey;
 use schemas::{Position, Revision, StreamId, Timestamp};
+use std::time::Duration;
 
 /// What an append expects of its stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,4 +89,162 @@ pub struct Stored {
     pub at: Timestamp,
     /// What happened.
     pub encoded: schemas::event::Encoded,
+}
+
+/// What a shard hands over at once: independent appends, one durable commit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Batch {
+    /// Keys of persons that the events are the first to use: durable before them.
+    pub keys: Vec<StoredKey>,
+    /// Every one has its own result.
+    pub appends: Vec<Append>,
+}
+
+/// Each append's result, in the order of the batch.
+pub type Results = Vec<Result<Appended, AppendError>>;
+
+/// Hears the results of a batch once they stand. Called on the store's own thread: it hands over
+/// and returns, and does not wait.
+pub type Reply = Box<dyn FnOnce(Results) + Send>;
+
+/// Where a shard's events go.
+pub trait Appender: Send + Sync {
+    /// Hands a batch over. Batches of one caller become durable in the order they are handed
+    /// over, and `reply` is always called, after that. Waits when too many batches wait already.
+    fn submit(&self, batch: Batch, reply: Reply);
+
+    /// Hands one batch over and waits for its results. For tools and tests: a shard has a loop to
+    /// run.
+    fn append(&self, appends: Vec<Append>) -> Results {
+        let count = appends.len();
+        let (results, arrived) = std::sync::mpsc::channel();
+        self.submit(
+            Batch { keys: Vec::new(), appends },
+            // Nobody waits any more only when this very function has panicked.
+            Box::new(move |done| drop(results.send(done))),
+        );
+        let lost = || AppendError::Unknown("the store dropped the batch".to_owned());
+        arrived.recv().unwrap_or_else(|_| vec![Err(lost()); count])
+    }
+}
+
+/// Reads what is durable, and waits for more. Catch-up and live are the same reader: read on from
+/// the last position, and when nothing is left, [`Reader::wait`].
+pub trait Reader: Send + Sync {
+    /// The position of the last event; `Position(0)` when there is none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn head(&self) -> Result<Position, StoreError>;
+
+    /// Up to `limit` events of a stream in order, from revision `from` on. Empty when there is no
+    /// such stream, or it ends before.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn read_stream(
+        &self,
+        stream: StreamId,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError>;
+
+    /// Up to `limit` events of all streams, in order, after a position. `Position(0)` is before
+    /// everything.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// Up to `limit` events of all streams, the latest first, before a position.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn read_all_backward(&self, before: Position, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// Waits until there is an event after `after`, but at most so long; then the head.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError>;
+}
+
+/// The most events of one append.
+pub const EVENTS_PER_APPEND_MAX: usize = 4096;
+/// The most bytes that the bodies of one append may have together.
+pub const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What an append comes to, as far as its stream's last revision tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It goes in, from this revision on.
+    Fits(Revision),
+    /// It does not, unless the very same events stand there from this revision on.
+    RepeatOrConflict(Revision),
+}
+
+impl Append {
+    /// Judges this append against its stream. The one place where expectations have a meaning.
+    pub(crate) fn judge(&self, current: Option<Revision>) -> Result<Verdict, AppendError> {
+        self.check_size()?;
+        let next = current.map_or(0, |last| u64::from(last.0) + 1);
+        let fits = match self.expected {
+            Expected::NoStream => current.is_none(),
+            Expected::Exact(expected) => current == Some(expected),
+            Expected::Exists => current.is_some(),
+            Expected::Any => true,
+        };
+        let count = self.events.len() as u64;
+        if fits {
+            // The last revision a stream can have leaves room for a sequence, which is one more.
+            return match u32::try_from(next) {
+                Ok(first) if next + count < u64::from(u32::MAX) => {
+                    Ok(Verdict::Fits(Revision(first)))
+                }
+                _ => Err(AppendError::Rejected(
+                    "the stream holds as many events as it can".to_owned(),
+                )),
+            };
+        }
+        let first = match self.expected {
+            Expected::NoStream => 0,
+            Expected::Exact(expected) => u64::from(expected.0) + 1,
+            Expected::Exists | Expected::Any => return Err(AppendError::Conflict { current }),
+        };
+        match u32::try_from(first) {
+            Ok(first_revision) if first + count <= next => {
+                Ok(Verdict::RepeatOrConflict(Revision(first_revision)))
+            }
+            _ => Err(AppendError::Conflict { current }),
+        }
+    }
+
+    fn check_size(&self) -> Result<(), AppendError> {
+        let rejected = |why: String| Err(AppendError::Rejected(why));
+        if self.events.is_empty() {
+            return rejected("it holds no event".to_owned());
+        }
+        if self.events.len() > EVENTS_PER_APPEND_MAX {
+            return rejected(format!(
+                "{} events, more than {EVENTS_PER_APPEND_MAX}",
+                self.events.len()
+            ));
+        }
+        let sizes = self.events.iter().map(|event| event.encoded.body.len());
+        if let Some(size) = sizes.clone().find(|size| *size > BODY_BYTES_MAX) {
+            return rejected(format!("a body of {size} bytes, more than {BODY_BYTES_MAX}"));
+        }
+        let size: usize = sizes.sum();
+        if size > APPEND_BYTES_MAX {
+            return rejected(format!("{size} bytes, more than {APPEND_BYTES_MAX}"));
+        }
+        Ok(())
+    }
+}
+
+impl Stored {
+    /// Whether this is what `event` would have been stored as.
+    pub(crate) fn is(&self, event: &NewEvent) -> bool {
+        self.encoded == event.encoded && self.at == event.at
+    }
 }

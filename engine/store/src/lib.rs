@@ -1,5 +1,30 @@
 //! The event log: append frames, durable before the acknowledgement, one order for all.
+//!
+//! - [`api`]: what every store takes and gives; [`Appender`] for a shard, [`Reader`] for views.
+//! - [`log`]: the embedded log, synchronous, over a [`file`] layer; [`disk`] is that layer in
+//!   memory, with the faults of real disks.
+//! - [`writer`]: the thread around it: group commit, one sync for all that wait.
+//! - [`memory`]: a store that forgets.
+//! - [`keys`]: the keys of sealed personal data.
+//! - [`folder`]: where all of it stands, and who may write.
 
 pub mod api;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod dice;
+pub mod disk;
+mod error;
+pub mod file;
+pub mod folder;
+pub mod keys;
+pub mod log;
+pub mod memory;
+pub mod writer;
 
-pub use api::{Append, AppendError, Appended, Expected, NewEvent, Stored};
+pub use api::{
+    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Reader, Reply, Results,
+    Stored,
+};
+pub use error::StoreError;
+pub use folder::DataFolder;
+pub use log::{Log, LogReader, Options, Recovery, StoreId};

@@ -1,1 +1,488 @@
-//! PURE. Owns the calls of one shard: routes signals to calls and effects to whom they belong.
+//! Owns the calls of one shard: routes what is heard to its call, and what a call wants done to
+//! whom it belongs. Decides nothing.
+//!
+//! Pure: no clock, socket, thread or dice. Drive it like this:
+//!
+//! 1. [`Switchboard::handle`] every input that is there, with the time.
+//! 2. [`Switchboard::poll_output`] until it is empty, and do what it says.
+//! 3. [`Switchboard::take_batch`]: when it gives one, make it durable, keys first, and hand the
+//!    results back as [`Input::Durable`]. While it is on its way the next one gathers.
+//! 4. Sleep until there is input, or until [`Switchboard::next_timeout`].
+//!
+//! Events in flight hold their call: what it hears meanwhile waits. An effect is asked for only
+//! after its event is durable.
+
+mod effects;
+mod heard;
+mod intake;
+mod journal;
+mod recovery;
+mod slots;
+mod timers;
+mod waiting;
+
+pub use call::Options as CallOptions;
+pub use journal::{AppendBatch, BatchId};
+
+use call::{Effect, Signal};
+use campaign::{Batch, BatchOptions, Item, Redials};
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
+use journal::Journal;
+use media::port::{Codec, MediaHeard, MediaOrder};
+use pace::Lanes;
+use routing::Routing;
+use schemas::call::{CallEnded, CallEvent};
+use schemas::commands::{EndCall, PlaceCall};
+use schemas::{CallId, Pseudonyms, Revision, Timestamp, Vault};
+use sip::port::{LegId, SipHeard, SipOrder};
+use slots::{Key, Slots};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{AppendError, Appended};
+use timers::Timers;
+use waiting::Waiting;
+
+/// This moment, by the node's clock: UTC at its start plus monotonic time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Now {
+    /// Since the node's start.
+    pub mono: Duration,
+    /// The same moment in UTC.
+    pub utc: Timestamp,
+}
+
+/// What a switchboard must know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which shard of the node this is.
+    pub shard: u8,
+    /// Our SIP address, as `DialStarted` keeps it.
+    pub sip_local: String,
+    /// The address that stands in the SDP of calls without audio: whatever comes there is dropped.
+    pub sink: SocketAddr,
+    /// The codecs we offer, best first.
+    pub codecs: Vec<Codec>,
+    /// The most calls that may be up at once, over all batches and gateways.
+    pub calls_max: u32,
+    /// How long a command's call may ring when it does not say.
+    pub ring_timeout_ms: u32,
+    /// How long a command's call may last when it does not say.
+    pub max_talk_ms: u32,
+    /// Where recordings are written, one file per call; none are made when absent.
+    pub recordings: Option<std::path::PathBuf>,
+    /// How long calls wait for what.
+    pub call: Arc<call::Options>,
+}
+
+/// Names a command to whoever gave it, until its answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(pub u64);
+
+/// A batch that runs here, by its place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BatchIndex(pub usize);
+
+/// Everything that can make a switchboard do something.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody wants a call.
+    Place(Ticket, Box<PlaceCall>),
+    /// Somebody wants a call to end.
+    End(Ticket, EndCall),
+    /// A batch is to run: its options, the id of its stream and how many events that has.
+    RunBatch(Box<BatchOptions>, [u8; 16], u32),
+    /// The items of a stretch of a batch's stream, and the revision after it.
+    ItemsRead(BatchIndex, Vec<Item>, Revision),
+    /// The first event of a call that a command was repeated for: its fingerprint, or nothing
+    /// when there is no such call.
+    FirstRead(CallId, Option<[u8; 8]>),
+    /// A SIP leg has something to tell.
+    Sip(SipHeard),
+    /// A media stream has something to tell.
+    Media(MediaHeard),
+    /// A batch was appended: the result of each append, in order.
+    Durable(BatchId, Vec<Result<Appended, AppendError>>),
+    /// Start no more calls of any batch; what is up goes on.
+    Drain,
+    /// End every call: cancel what rings, hang up what talks.
+    ShutDown,
+    /// Nothing but the time.
+    Tick,
+}
+
+/// What a switchboard wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// An order for the SIP user agent.
+    Sip(SipOrder),
+    /// An order for the media plane.
+    Media(MediaOrder),
+    /// Read a stretch of a batch's stream, and answer with [`Input::ItemsRead`].
+    ReadItems {
+        /// Which batch.
+        batch: BatchIndex,
+        /// The id of its stream.
+        stream: [u8; 16],
+        /// From this revision on.
+        from: Revision,
+        /// So many events.
+        limit: u32,
+    },
+    /// Read the first event of a call, and answer with [`Input::FirstRead`].
+    ReadFirst(CallId),
+    /// The answer to a command. What it says is durable.
+    Answer(Ticket, Answer),
+    /// A call ended; for whoever watches.
+    Ended(CallId, Box<CallEnded>),
+    /// Storage is broken: stop the process.
+    Stop(String),
+}
+
+/// What became of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is durable, as this call.
+    Accepted(CallId),
+    /// The same command was there before, as this call.
+    Repeated(CallId),
+    /// Another command has this id.
+    Conflict(CallId),
+    /// The call has ended, or never was.
+    NoSuchCall(CallId),
+    /// It asks for what the configuration does not have; why, for people.
+    Refused(String),
+}
+
+/// The calls of one shard.
+pub struct Switchboard<V> {
+    options: Options,
+    vault: V,
+    dice: ChaCha12Rng,
+    routing: Routing,
+    slots: Slots,
+    timers: Timers,
+    waiting: Waiting,
+    lanes: Lanes,
+    batches: Vec<(Batch, [u8; 16])>,
+    redials: Redials,
+    journal: Journal,
+    outputs: VecDeque<Output>,
+    /// Commands that wait for the first event of a call to be read.
+    repeats: BTreeMap<CallId, Vec<(Ticket, [u8; 8])>>,
+    recovery: recovery::Recovery,
+    tries: u32,
+    draining: bool,
+    wake: Option<Duration>,
+    counters: Counters,
+}
+
+/// What happened that nobody is told of. Counts since the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Signals that no state of their call listens to, by (state, signal).
+    pub unexpected: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages for legs and streams that are gone.
+    pub strays: u64,
+    /// Signals dropped since their call had too many in flight.
+    pub overflows: u64,
+    /// Commands that were repeated.
+    pub repeats: u64,
+    /// Calls that ended.
+    pub ended: u64,
+}
+
+impl<V: Vault + Pseudonyms> Switchboard<V> {
+    /// A switchboard without calls. `seed` feeds the ids that strangers must not guess.
+    pub fn new(options: Options, routing: Routing, vault: V, seed: [u8; 32]) -> Self {
+        Self {
+            lanes: Lanes::new(options.calls_max),
+            dice: ChaCha12Rng::from_seed(seed),
+            options,
+            vault,
+            routing,
+            slots: Slots::new(),
+            timers: Timers::default(),
+            waiting: Waiting::default(),
+            batches: Vec::new(),
+            redials: Redials::default(),
+            journal: Journal::default(),
+            outputs: VecDeque::new(),
+            repeats: BTreeMap::new(),
+            recovery: recovery::Recovery::default(),
+            tries: 0,
+            draining: false,
+            wake: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Place(ticket, command) => self.place_command(ticket, *command, now),
+            Input::End(ticket, command) => self.end_command(ticket, &command, now),
+            Input::RunBatch(options, stream, length) => {
+                self.batches.push((Batch::new(*options, length), stream));
+            }
+            Input::ItemsRead(batch, items, next) => self.batches[batch.0].0.read(items, next),
+            Input::FirstRead(call, fingerprint) => self.first_read(call, fingerprint),
+            Input::Sip(heard) => self.sip_heard(heard, now),
+            Input::Media(heard) => self.media_heard(heard, now),
+            Input::Durable(batch, results) => self.durable(batch, results, now),
+            Input::Drain => {
+                self.drain();
+                self.end_calls(now, |slot| slot.is_waiting);
+            }
+            Input::ShutDown => {
+                self.drain();
+                self.end_calls(now, |_| true);
+            }
+            Input::Tick => {}
+        }
+    }
+
+    /// What is to be done now; ask until there is nothing.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Lets time pass: fires the timers that are due, and starts what may start now. To be called
+    /// once the inputs are in, before the batch is taken.
+    pub fn advance(&mut self, now: Now) {
+        while let Some((index, timer)) = self.timers.pop_due(now.utc) {
+            if let Some(key) = self.slots.key_at(index) {
+                self.slots[key].deadlines[timer as usize] = None;
+                self.hear(key, Signal::TimerFired(timer), now);
+            }
+        }
+        self.wake = None;
+        self.place_due(now);
+        self.serve_waiting(now);
+    }
+
+    /// The events that gathered, when none are on their way.
+    pub fn take_batch(&mut self) -> Option<AppendBatch> {
+        let vault = &mut self.vault;
+        self.journal.take(|| vault.take_new_keys())
+    }
+
+    /// Whether [`Switchboard::take_batch`] would give a batch now.
+    pub fn has_batch(&self) -> bool {
+        self.journal.has_batch()
+    }
+
+    /// When to call [`Switchboard::advance`] next, if nothing else happens before. Calling
+    /// earlier is harmless.
+    pub fn next_timeout(&self, now: Now) -> Option<Duration> {
+        let timer = self.timers.next();
+        let redial = self.redials.next_at().filter(|_| !self.draining);
+        let later = self.waiting.next_at();
+        let by_clock = [timer, redial, later].into_iter().flatten().min();
+        let by_clock = by_clock.map(|at| now.mono + at.since(now.utc));
+        by_clock.into_iter().chain(self.wake).min()
+    }
+
+    /// How many calls have not ended.
+    pub fn live(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing is up, on its way to the disk, promised or waiting for its turn. Once it
+    /// drains, calls that were never dialled and redials may stay for the next start.
+    pub fn is_idle(&self) -> bool {
+        if !self.journal.is_empty() || !self.outputs.is_empty() {
+            return false;
+        }
+        if self.draining {
+            return self.slots.all(|slot| slot.is_waiting && slot.in_flight == 0);
+        }
+        self.slots.is_empty()
+            && self.redials.is_empty()
+            && self.batches.iter().all(|(batch, _)| batch.is_through())
+    }
+
+    /// How many redials are promised, and when the next one is due.
+    pub fn redials(&self) -> (usize, Option<Timestamp>) {
+        (self.redials.len(), self.redials.next_at())
+    }
+
+    /// What happened that nobody was told of.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.batches.iter_mut().for_each(|(batch, _)| batch.pause());
+    }
+
+    /// Calls are told that the engine will not wait for them. One that was never dialled stays
+    /// for the next start.
+    fn end_calls(&mut self, now: Now, which: impl Fn(&slots::Slot) -> bool) {
+        for key in self.slots.keys() {
+            if which(&self.slots[key]) {
+                self.hear(key, Signal::ShutDown, now);
+            }
+        }
+    }
+
+    /// A call hears something: now, or when its events in flight are durable.
+    fn hear(&mut self, key: Key, signal: Signal, now: Now) {
+        let slot = &mut self.slots[key];
+        if slot.in_flight > 0 {
+            if slot.held.len() >= slots::HELD_MAX && !matters(&signal) {
+                self.counters.overflows += 1;
+                return;
+            }
+            slot.held.push_back(signal);
+            return;
+        }
+        let decision = slot.call.decide(&signal, now.utc);
+        if decision.unexpected {
+            let place = (slot.call.state().name(), signal.name());
+            tracing::debug!(call = %slot.id, state = place.0, signal = place.1, "unexpected");
+            *self.counters.unexpected.entry(place).or_default() += 1;
+        }
+        if !decision.events.is_empty() {
+            slot.in_flight = decision.events.len() as u32;
+            // A clock that was set back does not turn the order of a stream round.
+            let at = now.utc.max(slot.last_at);
+            let expected = slot.expected();
+            self.journal.append(key, slot.id, expected, decision.events, at);
+        }
+        let answers: Vec<Effect> = decision.answers.into_vec();
+        self.run(key, answers, now);
+    }
+
+    /// A batch was appended: the calls move, and their effects are run.
+    fn durable(&mut self, batch: BatchId, results: Vec<Result<Appended, AppendError>>, now: Now) {
+        let pending = self.journal.done(batch);
+        for (pending, result) in pending.into_iter().zip(results) {
+            let Some(key) = self.slots.check(pending.key) else { continue };
+            match result {
+                Ok(appended) => {
+                    self.slots[key].last_revision = Some(appended.last);
+                    self.happened(key, pending.events, pending.at, now);
+                }
+                Err(AppendError::Conflict { .. }) if self.slots[key].unborn => {
+                    self.was_there_before(key);
+                }
+                Err(AppendError::Conflict { .. } | AppendError::Fenced { .. }) => {
+                    // Somebody else writes this call now: we must not touch it again.
+                    tracing::error!(call = %self.slots[key].id, "another owner has written to this call: given up here");
+                    self.release(key);
+                }
+                Err(
+                    error @ (AppendError::Broken(_)
+                    | AppendError::Unknown(_)
+                    | AppendError::Rejected(_)),
+                ) => {
+                    self.outputs.push_back(Output::Stop(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Events of a call are durable: it moves by them, and what it wants is done.
+    fn happened(
+        &mut self,
+        key: Key,
+        events: impl IntoIterator<Item = CallEvent>,
+        at: Timestamp,
+        now: Now,
+    ) {
+        let slot = &mut self.slots[key];
+        slot.in_flight = 0;
+        slot.last_at = at;
+        let mut effects = Vec::new();
+        if std::mem::take(&mut slot.unborn) {
+            effects.append(&mut slot.call.standing());
+            if let Some(ticket) = slot.ticket.take() {
+                self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(slot.id)));
+            }
+        }
+        let mut ended = None;
+        for event in events {
+            match slot.call.evolve(&event, at) {
+                Ok(asked) => effects.extend(asked),
+                Err(illegal) => {
+                    // A stream that cannot be followed: this call stops here, loudly.
+                    tracing::error!(call = %slot.id, "{illegal}");
+                    self.release(key);
+                    return;
+                }
+            }
+            tracing::info!(call = %slot.id, state = slot.call.state().name(), "{}", event.name());
+            match event {
+                CallEvent::TryFailed(_) => Self::try_is_over(&mut self.routing, slot),
+                CallEvent::CallEnded(end) => ended = Some(end),
+                _ => {}
+            }
+        }
+        self.run(key, effects, now);
+        match ended {
+            Some(ended) => self.end(key, ended),
+            None => self.hear_held(key, now),
+        }
+    }
+
+    fn hear_held(&mut self, key: Key, now: Now) {
+        while let Some(slot) = self.slots.get_mut(key) {
+            if slot.in_flight > 0 {
+                break;
+            }
+            let Some(signal) = slot.held.pop_front() else { break };
+            self.hear(key, signal, now);
+        }
+    }
+
+    /// The terminal event is durable: what the call held is given back.
+    fn end(&mut self, key: Key, ended: Box<CallEnded>) {
+        let slot = &self.slots[key];
+        self.counters.ended += 1;
+        if let Some(due) = ended.redial_at {
+            self.redials.promise(due, slot.id, slot.call.facts().requested.clone());
+        }
+        self.outputs.push_back(Output::Ended(slot.id, ended));
+        self.release(key);
+    }
+
+    /// Forgets a call and gives back what it held.
+    fn release(&mut self, key: Key) {
+        let slot = &mut self.slots[key];
+        Self::try_is_over(&mut self.routing, slot);
+        if slot.has_lane {
+            self.lanes.free();
+        }
+        if let Some(batch) = slot.batch {
+            self.batches[batch.0].0.ended();
+        }
+        self.timers.stop_all(key.index(), &mut slot.deadlines);
+        self.slots.remove(key);
+    }
+
+    fn try_is_over(routing: &mut Routing, slot: &mut slots::Slot) {
+        if let Some(gateway) = slot.gateway.take() {
+            routing.try_ended(gateway);
+        }
+        slot.leg = None;
+    }
+
+    /// The name of the next try's leg: unlike every other for four billion tries.
+    fn next_leg(&mut self, key: Key) -> LegId {
+        self.tries = self.tries.wrapping_add(1);
+        LegId(u64::from(self.tries) << 32 | u64::from(key.index()))
+    }
+
+    fn random(&mut self) -> u128 {
+        u128::from(self.dice.next_u64()) << 64 | u128::from(self.dice.next_u64())
+    }
+}
+
+/// Whether a signal must not be dropped, however many are held.
+fn matters(signal: &Signal) -> bool {
+    !matches!(signal, Signal::Progress { .. } | Signal::Digit { .. } | Signal::Reinvited { .. })
+}

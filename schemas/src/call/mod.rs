@@ -7,8 +7,8 @@ pub mod v1;
 pub use v1::{
     BatchItem, CallAnswered, CallEnded, CallHeld, CallHungUp, CallProceeding, CallQueued, CallRang,
     CallRequested, CallResumed, CancelCause, CancelIssued, DialStarted, Dialog, DigitPressed,
-    EarlyMediaStarted, HangUpCause, LateAnswerReleased, MediaMeasured, Priority, PromptPlayed,
-    QueueCause, Recording, Try, TryFailed,
+    EarlyMediaStarted, HangUpCause, HangUpConfirmed, LateAnswerReleased, MediaMeasured, Priority,
+    PromptPlayed, QueueCause, Recording, Try, TryFailed,
 };
 
 /// What happened to a call, in the order it happens.
@@ -44,6 +44,8 @@ pub enum CallEvent {
     CallResumed(CallResumed),
     /// One side hung up: the talk is over.
     CallHungUp(CallHungUp),
+    /// Our BYE was answered while the media's report was still to come.
+    HangUpConfirmed(HangUpConfirmed),
     /// What the media of the call was like.
     MediaMeasured(Box<MediaMeasured>),
     /// The one terminal event.
@@ -69,6 +71,7 @@ impl CallEvent {
             Self::CallHeld(_) => "CallHeld",
             Self::CallResumed(_) => "CallResumed",
             Self::CallHungUp(_) => "CallHungUp",
+            Self::HangUpConfirmed(_) => "HangUpConfirmed",
             Self::MediaMeasured(_) => "MediaMeasured",
             Self::CallEnded(_) => "CallEnded",
         }
@@ -83,3 +86,35 @@ pub struct Happened {
     /// What.
     pub event: CallEvent,
 }
+
+/// Makes the family's event of its own struct.
+macro_rules! from_struct {
+    ($($variant:ident),* $(,)?) => {
+        $( impl From<$variant> for CallEvent {
+            fn from(event: $variant) -> Self {
+                Self::$variant(event.into())
+            }
+        } )*
+    };
+}
+
+from_struct!(
+    CallRequested,
+    CallQueued,
+    DialStarted,
+    CallProceeding,
+    CallRang,
+    EarlyMediaStarted,
+    TryFailed,
+    CancelIssued,
+    LateAnswerReleased,
+    CallAnswered,
+    PromptPlayed,
+    DigitPressed,
+    CallHeld,
+    CallResumed,
+    CallHungUp,
+    HangUpConfirmed,
+    MediaMeasured,
+    CallEnded,
+);

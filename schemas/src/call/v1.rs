@@ -264,6 +264,10 @@ pub enum HangUpCause {
     DialogLost,
 }
 
+/// Our BYE was answered, or given up, while the media's report was still to come.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HangUpConfirmed {}
+
 /// What the media of the call was like.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct MediaMeasured {

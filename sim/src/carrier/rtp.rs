@@ -334,7 +334,7 @@ impl Open {
                 self.keypad.turn(ms).map(|dialled| (payload_type, dialled))
             });
         let length = match key {
-            Some((payload_type, Dialled::Key { event, held_ms, first, end })) => {
+            Some((payload_type, Dialled::Key { event, held_ms, first, end, .. })) => {
                 if first {
                     self.key_began = self.sending.timestamp();
                 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::params::Params;
-use super::text::{TOKEN, is_blank, number, quoted_length, trim, unquote};
+use super::text::{TOKEN, number, quoted_length, trim, unquote};
 use super::uri::{SipUri, UriError, split_scheme};
 
 /// `"Display name" <uri>;params`, or a bare URI with parameters (RFC 3261, 20.10).
@@ -19,6 +19,8 @@ pub struct NameAddr<'a> {
     pub params: Params<'a>,
     /// Whether the URI stood between angle brackets.
     pub bracketed: bool,
+    /// Whether there were no blanks between the brackets.
+    tight: bool,
 }
 
 impl<'a> NameAddr<'a> {
@@ -30,9 +32,11 @@ impl<'a> NameAddr<'a> {
             true => quoted_length(raw.as_bytes())?,
             false => 0,
         };
-        let Some(open) = raw[quoted..].find('<').map(|at| at + quoted) else {
+        let place =
+            |from: usize, byte| raw.bytes().skip(from).position(|b| b == byte).map(|at| from + at);
+        let Some(open) = place(quoted, b'<') else {
             // Without brackets all parameters are the header's (RFC 3261, 20.10).
-            let (uri, params) = raw.split_at(raw.find(';').unwrap_or(raw.len()));
+            let (uri, params) = raw.split_at(place(0, b';').unwrap_or(raw.len()));
             let uri = trim(uri);
             split_scheme(uri).ok()?;
             return Some(Self {
@@ -41,17 +45,26 @@ impl<'a> NameAddr<'a> {
                 uri,
                 params: Params(params),
                 bracketed: false,
+                tight: true,
             });
         };
-        let close = open + raw[open..].find('>')?;
+        let close = place(open, b'>')?;
         let display = Some(trim(&raw[..open])).filter(|d| !d.is_empty());
-        let uri = trim(&raw[open + 1..close]);
+        let inner = &raw[open + 1..close];
+        let uri = trim(inner);
         split_scheme(uri).ok()?;
         let params = trim(&raw[close + 1..]);
         if !params.is_empty() && !params.starts_with(';') {
             return None;
         }
-        Some(Self { raw, display, uri, params: Params(params), bracketed: true })
+        Some(Self {
+            raw,
+            display,
+            uri,
+            params: Params(params),
+            bracketed: true,
+            tight: inner == uri,
+        })
     }
 
     /// The URI taken apart, when it is `sip:` or `sips:`.
@@ -96,14 +109,8 @@ impl<'a> NameAddr<'a> {
             Err(UriError::Malformed) => false,
         };
         // A bare URI with `,`, `;` or `?` in it would be read in two ways (RFC 3261, 20.10).
-        let brackets = match self.bracketed {
-            true => {
-                self.raw.bytes().skip_while(|&b| b != b'<').nth(1).is_some_and(|b| !is_blank(b))
-                    && !self.raw.contains(" >")
-            }
-            false => !self.uri.contains([',', '?']),
-        };
-        display && uri && brackets && params_are_strict(self.params)
+        let apart = self.bracketed || !self.uri.contains([',', '?']);
+        display && uri && apart && self.tight && params_are_strict(self.params)
     }
 }
 

@@ -224,7 +224,7 @@ impl<'a> Message<'a> {
     /// How many Via values there are, over all lines. A response with more than one is not for us
     /// (RFC 3261, 8.1.3.3).
     pub fn via_count(&self) -> usize {
-        self.headers(Name::Via).count()
+        self.lines(Name::Via).map(|line| list(line).count()).sum()
     }
 
     /// The first Contact, taken apart.
@@ -313,6 +313,10 @@ impl<'a> Message<'a> {
         self.fields.iter().filter(move |f| f.name == name).map(|f| self.value(f))
     }
 
+    fn first_via(&self) -> Option<&str> {
+        list(self.header(Name::Via)?).next()
+    }
+
     fn value(&self, field: &Field) -> &str {
         &self.head[field.value.range()]
     }
@@ -322,7 +326,7 @@ impl<'a> Message<'a> {
         for name in [Name::CallId, Name::CSeq, Name::From, Name::To] {
             self.single(name)?.filter(|value| !value.is_empty()).ok_or(Fault::Missing(name))?;
         }
-        let via = self.headers(Name::Via).next().ok_or(Fault::Missing(Name::Via))?;
+        let via = self.first_via().ok_or(Fault::Missing(Name::Via))?;
         Via::parse(via).ok_or(Fault::Malformed(Name::Via))?;
         let cseq = self.header(Name::CSeq).unwrap_or("");
         let (number, method, text) = values::cseq(cseq).ok_or(Fault::Malformed(Name::CSeq))?;

@@ -131,9 +131,17 @@ const BY_LENGTH: [u64; NAME_BYTES_MAX + 1] = {
 };
 
 impl Name {
+    /// All names that we know.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|n| n.0)
+    }
+
     /// Reads a header name, long or compact, in any case (RFC 3261, 7.3.3).
     pub fn read(text: &str) -> Self {
-        let bytes = text.as_bytes();
+        Self::read_bytes(text.as_bytes())
+    }
+
+    pub(super) fn read_bytes(bytes: &[u8]) -> Self {
         if let [letter] = *bytes {
             let letter = letter.to_ascii_lowercase();
             return NAMES.iter().find(|n| n.2 == Some(letter)).map_or(Self::Other, |n| n.0);

@@ -47,7 +47,12 @@ impl Set {
 
     /// Whether `text` is not empty and all of it is in the set.
     pub(crate) fn all(&self, text: &str) -> bool {
-        !text.is_empty() && text.bytes().all(|b| self.has(b))
+        self.all_bytes(text.as_bytes())
+    }
+
+    /// As [`Set::all`].
+    pub(crate) fn all_bytes(&self, text: &[u8]) -> bool {
+        !text.is_empty() && text.iter().all(|&b| self.has(b))
     }
 
     /// Whether all of `text` is in the set, or an escape of two hex digits.
@@ -84,7 +89,17 @@ pub(crate) fn is_blank(byte: u8) -> bool {
 
 /// Without blanks at either end.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let bytes = text.as_bytes();
+    let Some(first) = bytes.iter().position(|&b| !is_blank(b)) else { return "" };
+    let last = bytes.iter().rposition(|&b| !is_blank(b)).unwrap_or(first);
+    &text[first..=last]
+}
+
+/// What stands before and after the first `at`, an ASCII character. What is cut here is short:
+/// `str::split_once` would take longer to begin than to search.
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|b| b == at)?;
+    Some((&text[..place], &text[place + 1..]))
 }
 
 /// Undoes `%XX` (RFC 3261, 19.1.2). What is no escape, or would not be UTF-8, stays as it is.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::params::Params;
-use super::text::{HOST, PARAM, Set, URI_HEADER, USER, number, unescape};
+use super::text::{HOST, PARAM, Set, URI_HEADER, USER, cut, number, unescape};
 
 /// What a URI begins with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,22 +59,22 @@ impl<'a> SipUri<'a> {
             return Err(UriError::OtherScheme);
         };
         // A user part may hold `;` and `?`, a host may not: so the `@` is looked for first.
-        let (userinfo, rest) = match rest.split_once('@') {
+        let (userinfo, rest) = match cut(rest, b'@') {
             Some((userinfo, rest)) => (Some(userinfo), rest),
             None => (None, rest),
         };
         let (user, password) = match userinfo {
-            Some(both) => match both.split_once(':') {
+            Some(both) => match cut(both, b':') {
                 Some((user, password)) => (Some(user), Some(password)),
                 None => (Some(both), None),
             },
             None => (None, None),
         };
-        let (rest, headers) = match rest.split_once('?') {
+        let (rest, headers) = match cut(rest, b'?') {
             Some((rest, headers)) => (rest, Some(headers)),
             None => (rest, None),
         };
-        let end = rest.find(';').unwrap_or(rest.len());
+        let end = rest.bytes().position(|b| b == b';').unwrap_or(rest.len());
         let (host_port, params) = rest.split_at(end);
         let (host, port) = split_host_port(host_port).ok_or(UriError::Malformed)?;
         let sound = user.is_none_or(|u| !u.is_empty() && USER.all_or_escaped(u))
@@ -139,7 +139,7 @@ const PASSWORD: Set = Set::alphanumeric().with(b"-_.!~*'()").with(b"&=+$,");
 
 /// What stands before and after the first colon: the scheme, and the rest.
 pub(crate) fn split_scheme(uri: &str) -> Result<(&str, &str), UriError> {
-    let (scheme, rest) = uri.split_once(':').ok_or(UriError::Malformed)?;
+    let (scheme, rest) = cut(uri, b':').ok_or(UriError::Malformed)?;
     let sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     if sound && !rest.is_empty() { Ok((scheme, rest)) } else { Err(UriError::Malformed) }

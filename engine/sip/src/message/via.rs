@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::params::{Params, word};
-use super::text::{TOKEN, number, trim};
+use super::text::{TOKEN, cut, is_blank, number, trim};
 use super::uri::{host_address, split_host_port};
 
 /// One Via value.
@@ -25,13 +25,13 @@ impl<'a> Via<'a> {
     /// Reads one value: `SIP/2.0/UDP host:port;params`, blanks allowed around each mark.
     pub fn parse(raw: &'a str) -> Option<Self> {
         let raw = trim(raw);
-        let (name, rest) = raw.split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
+        let (name, rest) = cut(raw, b'/')?;
+        let (version, rest) = cut(rest, b'/')?;
         if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
             return None;
         }
         let (transport, rest) = word(trim(rest));
-        let end = rest.find(';').unwrap_or(rest.len());
+        let end = rest.bytes().position(|b| b == b';').unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let (host, port) = split_sent_by(trim(sent_by))?;
         TOKEN.all(transport).then_some(Self { raw, transport, host, port, params: Params(params) })
@@ -66,7 +66,7 @@ impl<'a> Via<'a> {
 
 /// host [":" port], blanks allowed around the colon.
 fn split_sent_by(text: &str) -> Option<(&str, Option<u16>)> {
-    if !text.contains([' ', '\t']) {
+    if !text.bytes().any(is_blank) {
         return split_host_port(text);
     }
     let colon = text.rfind(':')?;

@@ -4,6 +4,13 @@
 //! that (kind, version). The *format* is ours to keep; the crate is replaceable, and a test holds
 //! that another implementation writes the same bytes.
 
+#[cfg(test)]
+mod another_codec;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
 use crate::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use crate::call::{self, CallEvent};
 use crate::node::{NodeEvent, NodeStarted, NodeStopped};
@@ -74,76 +81,106 @@ pub enum DecodeError {
     },
 }
 
-/// Writes and reads the variants of a family by (kind, version). A row is for ever.
+/// Writes and reads the events of a family by (kind, version). A row is for ever.
 macro_rules! stored {
-    ($( $kind:literal / $version:literal => $family:ident :: $variant:ident ( $type:ty ) ),* $(,)?) => {
-        impl Event {
+    ($family:ident: $( $kind:literal / $version:literal => $variant:ident ( $type:ty ) ),* $(,)?) => {
+        impl $family {
+            /// Every (kind, version, name) of this family that is written today.
+            pub const KINDS: &[(u16, u8, &str)] =
+                &[ $( ($kind, $version, stringify!($variant)), )* ];
+
             /// The stored form, always of the latest version.
             pub fn encode(&self) -> Encoded {
                 match self {
-                    $( stored!(@pattern $family $variant event) =>
-                        Encoded { kind: $kind, version: $version, body: to_bytes::<$type>(event) }, )*
+                    $( Self::$variant(event) => Encoded {
+                        kind: $kind,
+                        version: $version,
+                        body: to_bytes::<$type>(event),
+                    }, )*
                 }
             }
 
-            /// Reads a stored form of any version ever written.
-            ///
-            /// # Errors
-            /// [`DecodeError`], when it is of a later version of the program or damaged.
-            pub fn decode(kind: u16, version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+            /// Reads a stored form; `None` when it is of no (kind, version) of this family.
+            fn decode(kind: u16, version: u8, body: &[u8]) -> Option<Result<Self, DecodeError>> {
                 match (kind, version) {
-                    $( ($kind, $version) => from_bytes::<$type>(kind, version, body)
-                        .map(|event| stored!(@make $family $variant event)), )*
-                    _ => Err(DecodeError::Unknown { kind, version }),
+                    $( ($kind, $version) => Some(
+                        from_bytes::<$type>(kind, version, body).map(|event| Self::$variant(event.into()))
+                    ), )*
+                    _ => None,
                 }
-            }
-
-            /// The name of a stored type, such as `CallEnded`; `None` for an unknown number.
-            pub fn kind_name(kind: u16) -> Option<&'static str> {
-                match kind { $( $kind => Some(stringify!($variant)), )* _ => None }
-            }
-
-            /// The number of a stored type, by its name.
-            pub fn kind_number(name: &str) -> Option<u16> {
-                $( if name == stringify!($variant) { return Some($kind); } )*
-                None
             }
         }
-
-        /// Every (kind, version, name) that is written today.
-        pub const KINDS: &[(u16, u8, &str)] = &[ $( ($kind, $version, stringify!($variant)), )* ];
     };
-    (@pattern Call $variant:ident $e:ident) => { Event::Call(CallEvent::$variant($e)) };
-    (@pattern Batch $variant:ident $e:ident) => { Event::Batch(BatchEvent::$variant($e)) };
-    (@pattern Node $variant:ident $e:ident) => { Event::Node(NodeEvent::$variant($e)) };
-    (@make Call $variant:ident $e:ident) => { Event::Call(CallEvent::$variant($e.into())) };
-    (@make Batch $variant:ident $e:ident) => { Event::Batch(BatchEvent::$variant($e)) };
-    (@make Node $variant:ident $e:ident) => { Event::Node(NodeEvent::$variant($e)) };
 }
 
-stored! {
-    1 / 1 => Call::CallRequested(call::v1::CallRequested),
-    2 / 1 => Call::CallQueued(call::v1::CallQueued),
-    3 / 1 => Call::DialStarted(call::v1::DialStarted),
-    4 / 1 => Call::CallProceeding(call::v1::CallProceeding),
-    5 / 1 => Call::CallRang(call::v1::CallRang),
-    6 / 1 => Call::EarlyMediaStarted(call::v1::EarlyMediaStarted),
-    7 / 1 => Call::TryFailed(call::v1::TryFailed),
-    8 / 1 => Call::CancelIssued(call::v1::CancelIssued),
-    9 / 1 => Call::LateAnswerReleased(call::v1::LateAnswerReleased),
-    10 / 1 => Call::CallAnswered(call::v1::CallAnswered),
-    11 / 1 => Call::PromptPlayed(call::v1::PromptPlayed),
-    12 / 1 => Call::DigitPressed(call::v1::DigitPressed),
-    13 / 1 => Call::CallHeld(call::v1::CallHeld),
-    14 / 1 => Call::CallResumed(call::v1::CallResumed),
-    15 / 1 => Call::CallHungUp(call::v1::CallHungUp),
-    16 / 1 => Call::MediaMeasured(call::v1::MediaMeasured),
-    17 / 1 => Call::CallEnded(call::v1::CallEnded),
-    100 / 1 => Batch::BatchOpened(BatchOpened),
-    101 / 1 => Batch::ItemAdded(ItemAdded),
-    102 / 1 => Batch::BatchLoaded(BatchLoaded),
-    200 / 1 => Node::NodeStarted(NodeStarted),
-    201 / 1 => Node::NodeStopped(NodeStopped),
+stored! { CallEvent:
+    1 / 1 => CallRequested(call::v1::CallRequested),
+    2 / 1 => CallQueued(call::v1::CallQueued),
+    3 / 1 => DialStarted(call::v1::DialStarted),
+    4 / 1 => CallProceeding(call::v1::CallProceeding),
+    5 / 1 => CallRang(call::v1::CallRang),
+    6 / 1 => EarlyMediaStarted(call::v1::EarlyMediaStarted),
+    7 / 1 => TryFailed(call::v1::TryFailed),
+    8 / 1 => CancelIssued(call::v1::CancelIssued),
+    9 / 1 => LateAnswerReleased(call::v1::LateAnswerReleased),
+    10 / 1 => CallAnswered(call::v1::CallAnswered),
+    11 / 1 => PromptPlayed(call::v1::PromptPlayed),
+    12 / 1 => DigitPressed(call::v1::DigitPressed),
+    13 / 1 => CallHeld(call::v1::CallHeld),
+    14 / 1 => CallResumed(call::v1::CallResumed),
+    15 / 1 => CallHungUp(call::v1::CallHungUp),
+    16 / 1 => MediaMeasured(call::v1::MediaMeasured),
+    17 / 1 => CallEnded(call::v1::CallEnded),
+    18 / 1 => HangUpConfirmed(call::v1::HangUpConfirmed),
+}
+
+stored! { BatchEvent:
+    100 / 1 => BatchOpened(BatchOpened),
+    101 / 1 => ItemAdded(ItemAdded),
+    102 / 1 => BatchLoaded(BatchLoaded),
+}
+
+stored! { NodeEvent:
+    200 / 1 => NodeStarted(NodeStarted),
+    201 / 1 => NodeStopped(NodeStopped),
+}
+
+impl Event {
+    /// The stored form, always of the latest version.
+    pub fn encode(&self) -> Encoded {
+        match self {
+            Self::Call(event) => event.encode(),
+            Self::Batch(event) => event.encode(),
+            Self::Node(event) => event.encode(),
+        }
+    }
+
+    /// Reads a stored form of any version ever written.
+    ///
+    /// # Errors
+    /// [`DecodeError`], when it is of a later version of the program or damaged.
+    pub fn decode(kind: u16, version: u8, body: &[u8]) -> Result<Self, DecodeError> {
+        CallEvent::decode(kind, version, body)
+            .map(|event| event.map(Self::Call))
+            .or_else(|| Some(BatchEvent::decode(kind, version, body)?.map(Self::Batch)))
+            .or_else(|| Some(NodeEvent::decode(kind, version, body)?.map(Self::Node)))
+            .unwrap_or(Err(DecodeError::Unknown { kind, version }))
+    }
+
+    /// Every (kind, version, name) that is written today.
+    pub fn kinds() -> impl Iterator<Item = (u16, u8, &'static str)> {
+        [CallEvent::KINDS, BatchEvent::KINDS, NodeEvent::KINDS].into_iter().flatten().copied()
+    }
+
+    /// The name of a stored type, such as `CallEnded`; `None` for an unknown number.
+    pub fn kind_name(kind: u16) -> Option<&'static str> {
+        Self::kinds().find(|row| row.0 == kind).map(|row| row.2)
+    }
+
+    /// The number of a stored type, by its name.
+    pub fn kind_number(name: &str) -> Option<u16> {
+        Self::kinds().find(|row| row.2 == name).map(|row| row.0)
+    }
 }
 
 const FORMAT: bincode::config::Configuration = bincode::config::standard();

@@ -1,8 +1,34 @@
 //! What others ask of us. Read from a topic, a request, a row of a list.
+//!
+//! [`Command::parse`] reads one JSON object as the contract writes it. Fields it does not know are
+//! passed over; what it knows is bounded and normalised, and what it cannot accept is a
+//! [`CommandRefusal`] that names the field and what belongs there.
+
+mod canonical;
+mod fields;
+mod parse;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::CommandRefusal;
 
 use crate::call::Priority;
 use crate::{CallId, CommandId, Timestamp};
 use std::collections::BTreeMap;
+
+/// The largest command, in bytes of JSON. A command becomes an event, and an event's body is
+/// bounded to [`crate::event::BODY_BYTES_MAX`].
+pub const COMMAND_BYTES_MAX: usize = 48 * 1024;
+
+/// A command that was understood.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// `PlaceCall`.
+    PlaceCall(Box<PlaceCall>),
+    /// `HangUpCall` or `CancelCall`.
+    EndCall(EndCall),
+}
 
 /// A JSON object of strings, numbers and booleans, in the order of its names.
 pub type Variables = BTreeMap<String, serde_json::Value>;
@@ -54,8 +80,10 @@ pub struct PlaceCall {
 pub struct EndCall {
     /// The caller's name for this command.
     pub command_id: CommandId,
-    /// Which call.
+    /// Which call: the first one of `of`, when the command names that.
     pub call: CallId,
+    /// The command whose call is meant, whichever of its calls is live.
+    pub of: Option<CommandId>,
     /// Whether only a call that has not been answered is meant (`CancelCall`).
     pub only_unanswered: bool,
 }

@@ -1,0 +1,378 @@
+//! A node from its folder to its threads: opened, recovered, started, stopped.
+
+use crate::clock::Clock;
+use crate::dns::Dns;
+use crate::inbox::{Arrived, Inbox, pair};
+use crate::list::Loading;
+use crate::shard::{Gauges, Media, Notice, Shard};
+use crate::vault::NodeVault;
+use crate::wire::{BindError, Wire};
+use media::port::{MediaHeard, MediaOrder};
+use media::prompt::Prompts;
+use media::pump::{Pump, PumpOptions};
+use media::sink::Sink;
+use mio::{Poll, Token, Waker};
+use routing::{GatewayOptions, Routing};
+use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
+use schemas::{Event, Position, Recorded, StreamId};
+use sip::UserAgent;
+use sip::port::GatewayConfig;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use store::file::RealFiles;
+use store::folder::DataFolder;
+use store::keys::KeyFile;
+use store::writer::{LogAppender, LogWriter};
+use store::{Append, Appender, Expected, Log, NewEvent, Reader, Recovery, StoreError};
+use switchboard::{Input, Options as BoardOptions, Switchboard};
+
+/// The waker's token; the wire's begin above and below it.
+const WAKER: Token = Token(2);
+/// So many events are read at a time when the calls are rebuilt.
+const REPLAY_STRETCH: usize = 4096;
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Its name, unique in a cluster.
+    pub name: String,
+    /// Its data folder.
+    pub data: PathBuf,
+    /// The file of the master key; in the data folder when absent.
+    pub key_file: Option<PathBuf>,
+    /// The file of the callee secret; in the data folder when absent.
+    pub callee_key_file: Option<PathBuf>,
+    /// Where SIP listens. With port 0: the port it was first given.
+    pub sip_bind: SocketAddr,
+    /// The gateways, best first.
+    pub gateways: Vec<Gateway>,
+    /// How audio is sent and received.
+    pub media: PumpOptions,
+    /// What can be played.
+    pub prompts: Prompts,
+    /// Where recordings are written.
+    pub recordings: Option<PathBuf>,
+    /// The most calls at once.
+    pub calls_max: u32,
+    /// How long a call may ring when nothing else is said.
+    pub ring_timeout_ms: u32,
+    /// How long a call may last when nothing else is said.
+    pub max_talk_ms: u32,
+    /// How long calls wait for what.
+    pub call: Arc<switchboard::CallOptions>,
+}
+
+/// A gateway: how it may be used, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Name and limits.
+    pub options: GatewayOptions,
+    /// Address, transport, credentials.
+    pub sip: GatewayConfig,
+}
+
+/// Why a node cannot be. Each is one sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its folder, log or keys.
+    #[error("{}", .0.in_full())]
+    Store(#[from] StoreError),
+    /// Its SIP port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Its RTP ports.
+    #[error("no port for audio: {0}")]
+    Ports(#[from] media::ports::PortFault),
+    /// A call whose events cannot be followed: damage, or the work of a later version.
+    #[error("the calls cannot be rebuilt: {0}")]
+    Replay(String),
+    /// The operating system gives no thread, no timer, no randomness.
+    #[error("the operating system refuses {0}")]
+    System(&'static str, #[source] std::io::Error),
+}
+
+/// A node whose folder is open and locked, with its log recovered, and nothing running yet.
+pub struct Prepared {
+    options: NodeOptions,
+    folder: DataFolder,
+    vault: NodeVault,
+    key_file: KeyFile<RealFiles>,
+    log: Log<RealFiles>,
+    /// What opening the log found.
+    pub recovery: Recovery,
+    clock: Clock,
+}
+
+impl Prepared {
+    /// Opens the folder, and makes it when there is none.
+    ///
+    /// # Errors
+    /// It is in use, of a newer version, damaged, or the disk says no.
+    pub fn open(options: NodeOptions) -> Result<Self, NodeError> {
+        let mut folder = DataFolder::open(&options.data, &options.name)?;
+        let secret = folder.callee_secret(options.callee_key_file.as_deref())?;
+        let (keyring, key_file, _) = folder.open_keys(options.key_file.as_deref())?;
+        let (log, recovery) = folder.open_log()?;
+        let vault = NodeVault { keyring, secret };
+        Ok(Self { options, folder, vault, key_file, log, recovery, clock: Clock::start() })
+    }
+
+    /// Begins to load a run of a batch.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn load(&mut self, batch: &str, again: bool) -> Result<Loading<'_>, NodeError> {
+        let at = self.clock.now().utc;
+        Ok(Loading::begin(&mut self.log, &mut self.key_file, &mut self.vault, batch, again, at)?)
+    }
+
+    /// Who opens what is sealed, for views.
+    pub fn vault(&self) -> NodeVault {
+        self.vault.clone()
+    }
+
+    /// Rebuilds the calls and starts the threads.
+    ///
+    /// # Errors
+    /// A port is taken, a call cannot be rebuilt, the system refuses a thread.
+    pub fn start(mut self) -> Result<Node, NodeError> {
+        let system = |what| move |error| NodeError::System(what, error);
+        let poll = Poll::new().map_err(system("to wait for sockets"))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(system("to be woken"))?;
+        let (inbox, outbox) = pair(waker);
+
+        let mut bind = self.options.sip_bind;
+        if bind.port() == 0 {
+            bind.set_port(self.folder.sip_port().unwrap_or(0));
+        }
+        let wire = Wire::bind(bind, poll.registry())?;
+        let local = wire.local();
+        if self.folder.sip_port().is_none() {
+            self.folder.set_sip_port(local.port())?;
+        }
+        let sink = Sink::bind(self.options.media.ports.clone())?;
+
+        let reader: Arc<dyn Reader> = Arc::new(self.log.reader());
+        let board = self.switchboard(local, sink.local())?;
+        let agent = self.user_agent(local)?;
+        let pump = {
+            let inbox = inbox.clone();
+            let heard = move |heard| {
+                inbox.put(Arrived::Media(heard));
+            };
+            let Prepared { options, .. } = &self;
+            Pump::start(options.media.clone(), options.prompts.clone(), heard)
+                .map_err(system("a thread for audio"))?
+        };
+        let dns = {
+            let inbox = inbox.clone();
+            Dns::start(move |gateway, found| {
+                inbox.put(Arrived::Resolved(gateway, found));
+            })
+            .map_err(system("a thread for names"))?
+        };
+        let (writer, appender) = store::writer::start(self.log, self.key_file)?;
+        let stream = StreamId::node(self.folder.node());
+        let started = NodeStarted {
+            name: self.folder.node().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sip: local.to_string(),
+        };
+        note(&appender, stream, NodeEvent::NodeStarted(started), &self.clock)?;
+
+        let (notices, told) = channel();
+        let gauges = Arc::new(Gauges::default());
+        let mut board = board;
+        let unfinished = board.start(self.clock.now());
+        let shard = Shard {
+            poll,
+            wire,
+            outbox,
+            inbox: inbox.clone(),
+            clock: self.clock,
+            agent,
+            board,
+            media: PumpMedia(pump),
+            dns,
+            appender: Arc::new(appender.clone()),
+            reader: reader.clone(),
+            notices,
+            gauges: gauges.clone(),
+            committed: Duration::ZERO,
+            was_idle: false,
+            stop: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("shard-0".into())
+            .spawn(move || shard.run())
+            .map_err(system("a thread for calls"))?;
+        Ok(Node {
+            notices: told,
+            gauges,
+            unfinished,
+            sip: local,
+            reader,
+            vault: self.vault,
+            inbox,
+            thread: Some(thread),
+            writer: Some(writer),
+            appender,
+            stream,
+            clock: self.clock,
+            _sink: sink,
+            _folder: self.folder,
+        })
+    }
+
+    fn switchboard(
+        &self,
+        local: SocketAddr,
+        sink: SocketAddr,
+    ) -> Result<Switchboard<NodeVault>, NodeError> {
+        let options = &self.options;
+        let gateways = options.gateways.iter().map(|gateway| gateway.options.clone()).collect();
+        let board_options = BoardOptions {
+            shard: 0,
+            sip_local: local.to_string(),
+            sink,
+            codecs: vec![media::port::Codec::Pcma, media::port::Codec::Pcmu],
+            calls_max: options.calls_max,
+            ring_timeout_ms: options.ring_timeout_ms,
+            max_talk_ms: options.max_talk_ms,
+            recordings: options.recordings.clone(),
+            call: options.call.clone(),
+        };
+        let routing = Routing::new(gateways);
+        let mut board = Switchboard::new(board_options, routing, self.vault.clone(), seed()?);
+        self.replay(&mut board)?;
+        Ok(board)
+    }
+
+    /// Every event of every call runs through the board; the open calls stay in it.
+    fn replay(&self, board: &mut Switchboard<NodeVault>) -> Result<(), NodeError> {
+        let reader = self.log.reader();
+        let mut after = Position(0);
+        loop {
+            let stored = reader.read_all(after, REPLAY_STRETCH)?;
+            let Some(last) = stored.last() else { return Ok(()) };
+            after = last.position;
+            for stored in stored {
+                if stored.stream.as_call().is_none() {
+                    continue;
+                }
+                let encoded = &stored.encoded;
+                let event = Event::decode(encoded.kind, encoded.version, &encoded.body)
+                    .map_err(|error| NodeError::Replay(format!("{}: {error}", stored.stream)))?;
+                let Event::Call(event) = event else { continue };
+                let recorded = Recorded {
+                    position: stored.position,
+                    stream: stored.stream,
+                    revision: stored.revision,
+                    at: stored.at,
+                    event,
+                };
+                if let Err(lost) = board.replay(recorded) {
+                    tracing::error!(call = %lost.call, why = lost.why, "left alone: its events cannot be followed");
+                }
+            }
+        }
+    }
+
+    fn user_agent(&self, local: SocketAddr) -> Result<UserAgent, NodeError> {
+        let gateways = self.options.gateways.iter().map(|gateway| gateway.sip.clone()).collect();
+        let options = sip::Options {
+            user_agent: concat!("Callfold/", env!("CARGO_PKG_VERSION")).into(),
+            ..sip::Options::new(local, gateways)
+        };
+        Ok(UserAgent::new(options, seed()?))
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    /// What it tells.
+    pub notices: Receiver<Notice>,
+    /// Counts to look at.
+    pub gauges: Arc<Gauges>,
+    /// How many calls the process before left open.
+    pub unfinished: usize,
+    /// Where its SIP listens.
+    pub sip: SocketAddr,
+    /// Its log, to read.
+    pub reader: Arc<dyn Reader>,
+    /// Who opens what is sealed.
+    pub vault: NodeVault,
+    inbox: Inbox,
+    thread: Option<JoinHandle<()>>,
+    writer: Option<LogWriter>,
+    appender: LogAppender,
+    stream: StreamId,
+    clock: Clock,
+    _sink: Sink,
+    _folder: DataFolder,
+}
+
+impl Node {
+    /// Asks the shard for something. False when it has ended.
+    pub fn ask(&self, input: Input) -> bool {
+        self.inbox.put(Arrived::Asked(input))
+    }
+
+    /// Ends the threads and leaves the mark of a clean stop. What is still up stays open, to be
+    /// closed at the next start.
+    ///
+    /// # Errors
+    /// What was written last could not be made durable.
+    pub fn stop(mut self) -> Result<(), NodeError> {
+        self.inbox.put(Arrived::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        let open_calls = self.gauges.live.load(std::sync::atomic::Ordering::Relaxed) as u32;
+        let stopped = NodeEvent::NodeStopped(NodeStopped { open_calls });
+        note(&self.appender, self.stream, stopped, &self.clock)?;
+        if let Some(writer) = self.writer.take() {
+            writer.stop()?;
+        }
+        Ok(())
+    }
+}
+
+struct PumpMedia(Pump);
+
+impl Media for PumpMedia {
+    fn order(&mut self, order: MediaOrder) -> Option<MediaHeard> {
+        match order {
+            MediaOrder::Open { stream, record } => Some(self.0.open(stream, record)),
+            other => {
+                self.0.order(other);
+                None
+            }
+        }
+    }
+}
+
+fn note(
+    appender: &LogAppender,
+    stream: StreamId,
+    event: NodeEvent,
+    clock: &Clock,
+) -> Result<(), NodeError> {
+    let events = vec![NewEvent { encoded: event.encode(), at: clock.now().utc }];
+    let append = Append { stream, expected: Expected::Any, events };
+    for result in appender.append(vec![append]) {
+        result.map_err(|error| StoreError::Broken(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn seed() -> Result<[u8; 32], NodeError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| NodeError::System("randomness", std::io::Error::other(error)))?;
+    Ok(seed)
+}

@@ -1,0 +1,188 @@
+//! A list's rows become items: durable, all of them, before the first is dialled.
+
+use crate::vault::NodeVault;
+use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
+use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
+use std::collections::HashSet;
+use store::file::RealFiles;
+use store::writer::KeySink;
+use store::{Append, Expected, Log, NewEvent, Reader, StoreError};
+
+/// So many items become durable together.
+const ITEMS_PER_APPEND: usize = 1000;
+
+/// A good row: a number and what else it says.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    /// Where it stands in the list, from 1.
+    pub line: u32,
+    /// The number, normalised.
+    pub phone: String,
+    /// The other columns, as a JSON object; absent when there are none.
+    pub variables: Option<Vec<u8>>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is a new item.
+    Added(CalleeKey),
+    /// An earlier load of the same run had this callee already.
+    Known(CalleeKey),
+    /// An earlier row of this list has the same callee.
+    Duplicate,
+}
+
+/// A run of a batch that is being loaded. What was taken is durable after [`Loading::finish`],
+/// and as far as whole appends went when the process dies before.
+pub struct Loading<'a> {
+    log: &'a mut Log<RealFiles>,
+    keys: &'a mut dyn KeySink,
+    vault: &'a mut NodeVault,
+    stream: StreamId,
+    run: u32,
+    length: u32,
+    known: HashSet<CalleeKey>,
+    here: HashSet<CalleeKey>,
+    gathered: Vec<NewEvent>,
+    at: Timestamp,
+    counts: BatchLoaded,
+}
+
+/// A run that was loaded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadedRun {
+    /// The id of its stream.
+    pub stream: [u8; 16],
+    /// Which run it is, from 1.
+    pub run: u32,
+    /// How many events the stream has.
+    pub length: u32,
+}
+
+impl<'a> Loading<'a> {
+    /// Begins to load: the last run of the batch, or a new one when there is none or `again`.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn begin(
+        log: &'a mut Log<RealFiles>,
+        keys: &'a mut dyn KeySink,
+        vault: &'a mut NodeVault,
+        name: &str,
+        again: bool,
+        at: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut run = 1;
+        while log.last_revision(StreamId::batch(name, run))?.is_some() {
+            run += 1;
+        }
+        // The first run that is not there: a new one, unless the one before it goes on.
+        if run > 1 && !again {
+            run -= 1;
+        }
+        let stream = StreamId::batch(name, run);
+        let length = log.last_revision(stream)?.map_or(0, |last| last.0 + 1);
+        let mut loading = Self {
+            known: HashSet::new(),
+            here: HashSet::new(),
+            gathered: Vec::new(),
+            counts: BatchLoaded { rows: 0, added: 0, rejected: 0 },
+            log,
+            keys,
+            vault,
+            stream,
+            run,
+            length,
+            at,
+        };
+        loading.read_known()?;
+        if length == 0 {
+            loading.gather(BatchEvent::BatchOpened(BatchOpened { name: name.to_owned(), run }));
+        }
+        Ok(loading)
+    }
+
+    fn read_known(&mut self) -> Result<(), StoreError> {
+        let reader = self.log.reader();
+        let mut from = Revision(0);
+        loop {
+            let stored = reader.read_stream(self.stream, from, 4096)?;
+            let Some(last) = stored.last() else { return Ok(()) };
+            from = Revision(last.revision.0 + 1);
+            for stored in &stored {
+                let encoded = &stored.encoded;
+                let event = Event::decode(encoded.kind, encoded.version, &encoded.body);
+                if let Ok(Event::Batch(BatchEvent::ItemAdded(item))) = event {
+                    self.known.insert(item.callee);
+                }
+            }
+        }
+    }
+
+    /// Takes a good row in.
+    ///
+    /// # Errors
+    /// The disk's. What was durable before stays.
+    pub fn take(&mut self, row: Row) -> Result<Taken, StoreError> {
+        self.counts.rows += 1;
+        let callee = self.vault.callee_key(&row.phone);
+        if !self.here.insert(callee) {
+            self.counts.rejected += 1;
+            return Ok(Taken::Duplicate);
+        }
+        if !self.known.insert(callee) {
+            return Ok(Taken::Known(callee));
+        }
+        self.counts.added += 1;
+        let phone = self.vault.seal(callee, row.phone.as_bytes());
+        let variables = row.variables.map(|json| self.vault.seal(callee, &json));
+        let item = ItemAdded { line: row.line, callee, phone, variables };
+        self.gather(BatchEvent::ItemAdded(item));
+        if self.gathered.len() >= ITEMS_PER_APPEND {
+            self.flush()?;
+        }
+        Ok(Taken::Added(callee))
+    }
+
+    /// Counts a row that could not be taken in.
+    pub fn reject(&mut self) {
+        self.counts.rows += 1;
+        self.counts.rejected += 1;
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn finish(mut self) -> Result<LoadedRun, StoreError> {
+        let counts = self.counts.clone();
+        self.gather(BatchEvent::BatchLoaded(counts));
+        self.flush()?;
+        Ok(LoadedRun { stream: self.stream.id, run: self.run, length: self.length })
+    }
+
+    fn gather(&mut self, event: BatchEvent) {
+        self.gathered.push(NewEvent { encoded: event.encode(), at: self.at });
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let keys = self.vault.take_new_keys();
+        if !keys.is_empty() {
+            self.keys.append_and_sync(&keys)?;
+        }
+        let expected = match self.length.checked_sub(1) {
+            None => Expected::NoStream,
+            Some(last) => Expected::Exact(Revision(last)),
+        };
+        let events = std::mem::take(&mut self.gathered);
+        let count = events.len() as u32;
+        let append = Append { stream: self.stream, expected, events };
+        for result in self.log.append(&[append]) {
+            result.map_err(|error| StoreError::Broken(error.to_string()))?;
+        }
+        self.log.sync()?;
+        self.length += count;
+        Ok(())
+    }
+}

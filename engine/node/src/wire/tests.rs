@@ -1,0 +1,140 @@
+use super::*;
+use mio::{Events, Poll};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Loop {
+    poll: Poll,
+    wire: Wire,
+    messages: Vec<(Peer, Vec<u8>)>,
+    failures: Vec<Peer>,
+}
+
+impl Loop {
+    fn new() -> Self {
+        let poll = Poll::new().unwrap();
+        let wire = Wire::bind("127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
+        Self { poll, wire, messages: Vec::new(), failures: Vec::new() }
+    }
+
+    fn send(&mut self, transport: Transport, address: SocketAddr, bytes: &[u8]) {
+        self.wire.send(Peer { transport, address }, bytes, self.poll.registry());
+    }
+
+    /// Runs until something has come, or nothing does.
+    fn until(&mut self, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        let mut events = Events::with_capacity(16);
+        while !done(self) {
+            assert!(start.elapsed() < PATIENCE, "nothing came");
+            self.poll.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+            for event in &events {
+                self.wire.is_ready(event, self.poll.registry());
+            }
+            let (messages, failures) = (&mut self.messages, &mut self.failures);
+            self.wire.receive(|arrival| match arrival {
+                Arrival::Message(peer, bytes) => messages.push((peer, bytes.to_vec())),
+                Arrival::Failed(peer, _) => failures.push(peer),
+            });
+        }
+    }
+}
+
+fn message(body: &str) -> String {
+    let length = body.len();
+    format!("OPTIONS sip:a SIP/2.0\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+#[test]
+fn a_datagram_goes_out_and_comes_in_whole() {
+    let mut here = Loop::new();
+    let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    there.set_read_timeout(Some(PATIENCE)).unwrap();
+    here.send(Transport::Udp, there.local_addr().unwrap(), b"hello");
+    let mut buffer = [0; 64];
+    let (length, from) = there.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..length], from), (&b"hello"[..], here.wire.local()));
+    there.send_to(b"well", from).unwrap();
+    here.until(|here| !here.messages.is_empty());
+    assert_eq!(here.messages[0].1, b"well");
+}
+
+// RFC 3261, 18.4.
+#[test]
+fn a_gateway_that_is_not_there_is_told_by_icmp() {
+    let mut here = Loop::new();
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    here.send(Transport::Udp, gone, b"hello");
+    here.until(|here| !here.failures.is_empty());
+    assert_eq!(here.failures[0].address, gone);
+}
+
+#[test]
+fn a_tcp_connection_is_opened_once_and_messages_are_cut_out_of_it() {
+    let mut here = Loop::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    here.send(Transport::Tcp, there, message("1").as_bytes());
+    here.send(Transport::Tcp, there, message("22").as_bytes());
+    let (mut stream, from) = listener.accept().unwrap();
+    let expected = message("1") + &message("22");
+    let mut got = vec![0; expected.len()];
+    here.until(|here| here.wire.tcp.is_flushed());
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(String::from_utf8(got).unwrap(), expected);
+
+    let both = message("333") + &message("");
+    stream.write_all(&both.as_bytes()[..20]).unwrap();
+    stream.write_all(&both.as_bytes()[20..]).unwrap();
+    here.until(|here| here.messages.len() == 2);
+    assert_eq!(here.messages[0].1, message("333").into_bytes());
+    assert_eq!(here.messages[0].0, Peer { transport: Transport::Tcp, address: there });
+    assert_ne!(from.port(), 0);
+
+    drop(stream);
+    here.until(|here| !here.failures.is_empty());
+    assert!(here.wire.tcp.count() == 0);
+}
+
+#[test]
+fn a_refused_connection_is_told() {
+    let mut here = Loop::new();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    here.send(Transport::Tcp, gone, message("").as_bytes());
+    here.until(|here| !here.failures.is_empty());
+    assert_eq!(here.failures[0].address, gone);
+    assert!(here.wire.tcp.count() == 0);
+}
+
+#[test]
+fn a_stranger_that_sends_garbage_is_disconnected() {
+    let mut here = Loop::new();
+    let mut stream = TcpStream::connect(here.wire.local()).unwrap();
+    stream.write_all(&[0; 100]).unwrap();
+    here.until(|here| !here.failures.is_empty());
+    assert!(here.wire.tcp.count() == 0);
+    assert!(here.messages.is_empty());
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_sentence() {
+    let here = Loop::new();
+    let poll = Poll::new().unwrap();
+    let error = Wire::bind(here.wire.local(), poll.registry()).err().expect("it is in use");
+    let text = error.to_string();
+    assert!(text.contains(&here.wire.local().to_string()), "{text}");
+    assert!(text.contains("another program uses this port"), "{text}");
+}
+
+#[test]
+fn an_address_to_bind_is_read_with_or_without_a_port() {
+    let read = |text| bind_address(text).map(|address| address.to_string());
+    assert_eq!(read("127.0.0.1").unwrap(), "127.0.0.1:0");
+    assert_eq!(read("127.0.0.1:5060").unwrap(), "127.0.0.1:5060");
+    assert_eq!(read("::1").unwrap(), "[::1]:0");
+    assert_eq!(read("[::1]:5060").unwrap(), "[::1]:5060");
+    assert!(read("not an address").unwrap_err().contains("not an address"));
+}

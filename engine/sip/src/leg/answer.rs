@@ -1,0 +1,204 @@
+//! 2xx to the INVITE: one is kept, the others are acknowledged and hung up (RFC 3261, 13.2.2.4;
+//! RFC 6026).
+
+use crate::auth::Authorizations;
+use crate::dialog::State;
+use crate::message::{Message, Method, Name, parse};
+use crate::port::{HungUpBy, Refusal, SipHeard};
+use crate::shared::Shared;
+use crate::transaction::Purpose;
+
+use super::head::Inside;
+use super::progress::sdp_of;
+use super::{Leg, Phase, Wish};
+
+impl Leg {
+    pub(super) fn on_answer(
+        &mut self,
+        shared: &mut Shared,
+        at: usize,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        let tag = message.to_tag().unwrap_or("");
+        let known = self.dialogs.iter().position(|dialog| *dialog.tag == *tag);
+        if let Some(known) = known.filter(|&known| self.dialogs[known].state != State::Early) {
+            return self.acknowledge_again(shared, known);
+        }
+        let first = !std::mem::replace(&mut self.tries[at].over, true);
+        self.forget_cancel(at, None);
+        if first {
+            self.keep_credentials();
+            shared.gateways[usize::from(self.head.gateway)].answers(self.tries[at].peer);
+        }
+        let dialog = match known {
+            Some(known) => known,
+            None => match self.new_dialog(shared, at, message) {
+                Some(new) => new,
+                None => return,
+            },
+        };
+        self.dialog_of_answer(shared, at, dialog, message);
+        let wanted = self.phase == Phase::Inviting && self.wish.is_none();
+        // Without a Contact there is nobody to talk to in the dialog (12.1.2): it is ended the way
+        // it came.
+        if wanted && message.contact().is_some() {
+            return self.keep(shared, at, dialog, message, status);
+        }
+        self.close_dialog(shared, dialog);
+        if self.phase == Phase::Inviting {
+            let leg = self.head.id;
+            if self.wish.is_some() {
+                self.end(shared, SipHeard::LateAnswerClosed { leg, status });
+            } else {
+                let phrase = "an answer without Contact".to_owned();
+                self.refuse(shared, Refusal { phrase, ..Refusal::of(message, status) });
+            }
+        }
+    }
+
+    /// The ACK has the credentials of its INVITE, letter for letter (RFC 3261, 22.1).
+    fn keep_credentials(&mut self) {
+        let Some(inviting) = self.inviting.as_ref().filter(|_| !self.auth.is_empty()) else {
+            return;
+        };
+        let Ok(invite) = parse(&inviting.message) else { return };
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            let values = invite.headers(name).map(|value| (name, Box::from(value)));
+            self.ack_credentials.extend(values);
+        }
+    }
+
+    /// The 2xx of a dialog says its target and route anew.
+    fn dialog_of_answer(
+        &mut self,
+        shared: &mut Shared,
+        at: usize,
+        dialog: usize,
+        message: &Message<'_>,
+    ) {
+        if std::mem::take(&mut self.dialogs[dialog].foreign) {
+            shared.part_from(self.dialogs[dialog].peer.address.ip());
+        }
+        self.dialogs[dialog].of_try = at as u8;
+        let way = self.way(shared, at as u8);
+        self.dialogs[dialog].learn(message, way);
+        let cseq = self.tries[at].cseq;
+        let dialog_ = &mut self.dialogs[dialog];
+        dialog_.invite_cseq = cseq;
+        dialog_.local_cseq = dialog_.local_cseq.max(cseq);
+        self.befriend(shared, dialog);
+    }
+
+    /// This is the answer: hands it up, and waits for the owner.
+    fn keep(
+        &mut self,
+        shared: &mut Shared,
+        at: usize,
+        dialog: usize,
+        message: &Message<'_>,
+        status: u16,
+    ) {
+        self.phase = Phase::Answered;
+        self.answered_with = status;
+        self.patience = Some(shared.now + shared.options.accept_within);
+        self.linger = shared.in_a_transaction();
+        self.abandon_tries(shared, Some(at));
+        self.dialogs[dialog].state = State::Kept;
+        self.drop_early();
+        let inviting = self.inviting.take().unwrap_or_default();
+        let kept = &mut self.dialogs[dialog];
+        let early_sdp = kept.sdp.take();
+        let sdp = sdp_of(message).map(<[u8]>::to_vec).or(early_sdp.map(Vec::from));
+        let remote = kept.remote(self.tries[at].cseq);
+        let takes_update = kept.takes_update;
+        self.note_session(shared, message, inviting.offer(), takes_update);
+        shared.tell(SipHeard::Answered { leg: self.head.id, status, sdp, dialog: remote });
+    }
+
+    /// The dialog that the owner knows.
+    pub(super) fn kept(&self) -> Option<usize> {
+        self.dialogs.iter().position(|dialog| dialog.state == State::Kept)
+    }
+
+    /// The owner takes the answer.
+    pub fn order_accept(&mut self, shared: &mut Shared) {
+        let (Phase::Answered, Some(kept)) = (self.phase, self.kept()) else {
+            shared.counters.orders_ignored += 1;
+            return;
+        };
+        self.phase = Phase::Up;
+        self.patience = None;
+        self.acknowledge(shared, kept);
+        self.start_session(shared);
+        if matches!(self.wish, Some(Wish::Bye)) {
+            self.hang_up(shared);
+        }
+    }
+
+    /// The ACK to the 2xx of a dialog: a request of its own, kept for when the 2xx comes again.
+    pub(super) fn acknowledge(&mut self, shared: &mut Shared, at: usize) {
+        let (cseq, random) = (self.dialogs[at].invite_cseq, shared.dice.next());
+        let dialog = &self.dialogs[at];
+        let mut nobody = Authorizations::default();
+        let inside = Inside { method: Method::Ack, cseq, random, credentials: (&mut nobody, "") };
+        let written = shared.write(|out, shared| {
+            self.head.write_inside(out, shared, dialog, inside, |mut ack| {
+                for (name, value) in &self.ack_credentials {
+                    ack.header(*name, value);
+                }
+                ack.finish()
+            })
+        });
+        // Target and route were read from a message; what cannot be sent back cannot be
+        // acknowledged, and the callee gives up by itself.
+        if let Ok(ack) = written {
+            shared.transmit(dialog.peer, &ack);
+            self.dialogs[at].ack = Some(ack);
+        }
+    }
+
+    fn acknowledge_again(&mut self, shared: &mut Shared, at: usize) {
+        // One that was not accepted yet is not acknowledged; it comes again.
+        if let Some(ack) = &self.dialogs[at].ack {
+            shared.counters.answers_repeated += 1;
+            shared.transmit(self.dialogs[at].peer, ack);
+        }
+    }
+
+    /// Acknowledges and hangs up a dialog that nobody wants.
+    pub(super) fn close_dialog(&mut self, shared: &mut Shared, at: usize) {
+        shared.counters.answers_closed += 1;
+        self.dialogs[at].state = State::Closed;
+        self.dialogs[at].sdp = None;
+        self.linger = self.linger.max(shared.in_a_transaction());
+        self.acknowledge(shared, at);
+        self.bye(shared, at, Purpose::QuietBye);
+    }
+
+    /// The owner took the try back when the answer was on its way up to it.
+    pub(super) fn close_crossed(&mut self, shared: &mut Shared) {
+        if let Some(kept) = self.kept() {
+            self.close_dialog(shared, kept);
+        }
+        let status = self.answered_with;
+        self.end(shared, SipHeard::LateAnswerClosed { leg: self.head.id, status });
+    }
+
+    /// The owner did not take the answer in time.
+    pub(super) fn hang_up_unaccepted(&mut self, shared: &mut Shared) {
+        shared.counters.answers_not_accepted += 1;
+        if let Some(kept) = self.kept() {
+            self.close_dialog(shared, kept);
+        }
+        let leg = self.head.id;
+        match self.wish {
+            // The owner wanted to hang up anyway.
+            Some(_) => self.end(shared, SipHeard::Closed { leg }),
+            None => {
+                let by = HungUpBy::NotAccepted;
+                self.end(shared, SipHeard::HungUp { leg, by, reason: Default::default() });
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The data folder of a node: what stands where, whose it is, and who may write.
+//!
+//! ```text
+//! node.toml     its name, its store, the SIP port it was first given, the format of the folder
+//! lock          held by the one process that writes; names it
+//! log/          the events
+//! keys/         the keys of persons, wrapped
+//! callee.key    makes callee keys of phone numbers; never changed
+//! master.key    wraps the keys of persons; can be rotated
+//! ```
+
+mod node_file;
+
+use crate::keys::{CalleeSecret, KeyFile, Keyring, Loaded, MasterKey};
+use crate::keys::{make_secret_file, put_secret_file, random, read_secret_file, sync_folder_of};
+use crate::log::{Log, LogReader, Options, Recovery, StoreId};
+use crate::{StoreError, file::RealFiles};
+use node_file::NodeFile;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The version of the folder's layout that this program makes, and the latest that it opens.
+pub const FOLDER_FORMAT: u32 = 1;
+
+const NODE_FILE: &str = "node.toml";
+const LOCK_FILE: &str = "lock";
+
+/// A node's data folder. Whoever opened it to write holds its lock until this is dropped.
+pub struct DataFolder {
+    path: PathBuf,
+    node: NodeFile,
+    lock: Option<File>,
+}
+
+impl DataFolder {
+    /// Opens a folder to write, and makes it for a node of this name when there is none. A folder
+    /// that has a name keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Newer`], [`StoreError::Foreign`] when it holds a log
+    /// and nothing says whose, or the disk's.
+    pub fn open(path: &Path, node: &str) -> Result<Self, StoreError> {
+        let make = |path: &Path, mode| {
+            let made = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+            made.map_err(|error| StoreError::of_disk("make", path.display().to_string(), error))
+        };
+        make(path, 0o777)?;
+        let lock = take_lock(path)?;
+        let node = match NodeFile::read(&path.join(NODE_FILE))? {
+            Some(node) => node,
+            None => begin(path, node)?,
+        };
+        make(&path.join("log"), 0o777)?;
+        make(&path.join("keys"), 0o700)?;
+        let folder = Self { path: path.to_owned(), node, lock: Some(lock) };
+        sync_folder_of(&folder.path.join(NODE_FILE))
+            .map_err(|error| folder.failed("sync", error))?;
+        Ok(folder)
+    }
+
+    /// Opens a folder to read, also beside a process that writes there. Makes and changes nothing.
+    ///
+    /// # Errors
+    /// There is no such folder, [`StoreError::Newer`], or the disk's.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let node = NodeFile::read(&path.join(NODE_FILE))?.ok_or_else(|| {
+            let why = "no node has kept its data there".to_owned();
+            StoreError::Foreign { file: path.display().to_string(), why }
+        })?;
+        Ok(Self { path: path.to_owned(), node, lock: None })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        &self.node.node
+    }
+
+    /// Whose log it is.
+    pub fn store_id(&self) -> StoreId {
+        self.node.store
+    }
+
+    /// The SIP port that the node was first given; `None` before that.
+    pub fn sip_port(&self) -> Option<u16> {
+        self.node.sip_port
+    }
+
+    /// Notes durably which SIP port the node was given. Callees answer to that one, so it stays.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_sip_port(&mut self, port: u16) -> Result<(), StoreError> {
+        self.change(|node| node.sip_port = Some(port))
+    }
+
+    /// Opens the log to write.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_log(&self) -> Result<(Log<RealFiles>, Recovery), StoreError> {
+        self.check_lock()?;
+        Log::open(self.log_files(), Options::new(self.store_id()))
+    }
+
+    /// Opens the log to read, also beside a process that writes it.
+    ///
+    /// # Errors
+    /// As [`LogReader::open_beside`].
+    pub fn read_log(&self) -> Result<LogReader<RealFiles>, StoreError> {
+        LogReader::open_beside(self.log_files(), self.store_id())
+    }
+
+    /// The files of the log.
+    pub fn log_files(&self) -> RealFiles {
+        RealFiles::new(self.path.join("log"))
+    }
+
+    /// The secret behind callee keys: from `file`, else from `callee.key`. Made when absent, by
+    /// who writes. One folder keeps to one secret: with another, every callee would be another.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] when it is not the secret that this folder was begun with, or the
+    /// disk's.
+    pub fn callee_secret(&mut self, file: Option<&Path>) -> Result<CalleeSecret, StoreError> {
+        let path = file.map_or_else(|| self.path.join("callee.key"), Path::to_owned);
+        let content = match (&self.lock, self.node.callee_check) {
+            // Only a folder that has never had one may be given one.
+            (Some(_), None) => make_secret_file(&path)?,
+            _ => read_secret_file(&path)?,
+        };
+        let secret = CalleeSecret::new(&content);
+        match self.node.callee_check {
+            Some(check) if check != secret.check() => {
+                let why = "it is not the callee secret that the data was begun with".to_owned();
+                return Err(StoreError::Foreign { file: path.display().to_string(), why });
+            }
+            None if self.lock.is_some() => {
+                self.change(|node| node.callee_check = Some(secret.check()))?
+            }
+            _ => {}
+        }
+        Ok(secret)
+    }
+
+    /// Opens the keys of persons to write, with the master key in `file`, else in `master.key`.
+    /// The file is made when neither it nor any key of a person is there; a rotation that was
+    /// interrupted is finished or taken back.
+    ///
+    /// # Errors
+    /// As [`KeyFile::open`].
+    pub fn open_keys(
+        &self,
+        file: Option<&Path>,
+    ) -> Result<(Keyring, KeyFile<RealFiles>, Loaded), StoreError> {
+        self.check_lock()?;
+        let master = self.master_key(&self.master_path(file))?;
+        KeyFile::open(self.key_files(), master, random()?)
+    }
+
+    /// Opens the keys of persons to read, also beside a process that writes them.
+    ///
+    /// # Errors
+    /// As [`KeyFile::open_beside`].
+    pub fn read_keys(&self, file: Option<&Path>) -> Result<Keyring, StoreError> {
+        let path = self.master_path(file);
+        let (wanted, mut master) = (KeyFile::master_check(&self.key_files())?, read_master(&path)?);
+        if wanted.is_some_and(|check| check != master.check()) && next_path(&path).exists() {
+            master = read_master(&next_path(&path))?;
+        }
+        KeyFile::open_beside(self.key_files(), master, random()?)
+    }
+
+    /// Replaces the master key by a new one, in its file and around every person's key. A crash
+    /// in the middle leaves the one or the other.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn rotate_master_key(
+        &self,
+        keys: &KeyFile<RealFiles>,
+        file: Option<&Path>,
+    ) -> Result<(), StoreError> {
+        let path = self.master_path(file);
+        let master = MasterKey::random()?;
+        put_secret_file(&next_path(&path), master.to_hex().as_bytes())?;
+        keys.rotate(master)?;
+        finish_rotation(&path)
+    }
+
+    fn master_path(&self, file: Option<&Path>) -> PathBuf {
+        file.map_or_else(|| self.path.join("master.key"), Path::to_owned)
+    }
+
+    fn master_key(&self, path: &Path) -> Result<MasterKey, StoreError> {
+        let Some(wanted) = KeyFile::master_check(&self.key_files())? else {
+            return parse_master(&make_secret_file(path)?, path);
+        };
+        let next = next_path(path);
+        if next.exists() {
+            if read_master(&next)?.check() == wanted {
+                finish_rotation(path)?;
+            } else {
+                fs::remove_file(&next).map_err(|error| {
+                    StoreError::of_disk("remove", next.display().to_string(), error)
+                })?;
+            }
+        }
+        read_master(path)
+    }
+
+    fn key_files(&self) -> RealFiles {
+        RealFiles::new(self.path.join("keys"))
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut NodeFile)) -> Result<(), StoreError> {
+        self.check_lock()?;
+        change(&mut self.node);
+        self.node.write(&self.path.join(NODE_FILE))
+    }
+
+    fn check_lock(&self) -> Result<(), StoreError> {
+        let why = "it was opened to read".to_owned();
+        let refused = || StoreError::Foreign { file: self.path.display().to_string(), why };
+        self.lock.as_ref().map(drop).ok_or_else(refused)
+    }
+
+    fn failed(&self, doing: &'static str, error: io::Error) -> StoreError {
+        StoreError::of_disk(doing, self.path.display().to_string(), error)
+    }
+}
+
+/// Takes the folder's lock, which the operating system gives back however the process ends.
+fn take_lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(LOCK_FILE);
+    let failed = |error| StoreError::of_disk("lock", path.display().to_string(), error);
+    let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut lock = opened.map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who has just taken it may not have written its name yet.
+            let named = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+            let holder =
+                if named { holder.trim().to_owned() } else { "another process".to_owned() };
+            return Err(StoreError::InUse { folder: folder.display().to_string(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    lock.set_len(0).map_err(failed)?;
+    writeln!(lock, "process {}", std::process::id()).map_err(failed)?;
+    Ok(lock)
+}
+
+/// Begins the data of a node.
+fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
+    let log = path.join("log");
+    let holds_events = fs::read_dir(&log).is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".log"))
+    });
+    if holds_events {
+        let why = format!("it holds events, and there is no {NODE_FILE} beside it that says whose");
+        return Err(StoreError::Foreign { file: log.display().to_string(), why });
+    }
+    let node = NodeFile {
+        node: node.to_owned(),
+        store: StoreId(random()?),
+        sip_port: None,
+        callee_check: None,
+    };
+    node.write(&path.join(NODE_FILE))?;
+    Ok(node)
+}
+
+fn next_path(path: &Path) -> PathBuf {
+    path.with_extension("key.next")
+}
+
+fn read_master(path: &Path) -> Result<MasterKey, StoreError> {
+    parse_master(&read_secret_file(path)?, path)
+}
+
+fn parse_master(content: &[u8], path: &Path) -> Result<MasterKey, StoreError> {
+    MasterKey::parse(content).ok_or_else(|| {
+        let why = "a master key is 64 hex digits or 32 raw bytes".to_owned();
+        StoreError::Foreign { file: path.display().to_string(), why }
+    })
+}
+
+/// Puts the new master key in place of the old one, whose bytes are overwritten first.
+fn finish_rotation(path: &Path) -> Result<(), StoreError> {
+    let finish = || -> io::Result<()> {
+        if let Ok(mut old) = File::options().write(true).open(path) {
+            let size = usize::try_from(old.metadata()?.len()).unwrap_or(0);
+            old.write_all(&vec![b'0'; size])?;
+            old.sync_all()?;
+        }
+        fs::rename(next_path(path), path)?;
+        sync_folder_of(path)
+    };
+    finish().map_err(|error| StoreError::of_disk("replace", path.display().to_string(), error))
+}
+
+#[cfg(test)]
+mod tests;

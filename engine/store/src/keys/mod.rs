@@ -1,0 +1,112 @@
+//! The keys of persons: what makes personal data readable, and what is destroyed to erase it.
+//!
+//! - [`MasterKey`] wraps the keys of persons; it can be rotated.
+//! - [`CalleeSecret`] makes callee keys of phone numbers; it stays for ever.
+//! - [`Keyring`] seals and opens, in memory: a key of 32 random bytes per person.
+//! - [`KeyFile`] keeps those keys on the disk, wrapped, and erases them there.
+
+mod file;
+mod persons;
+mod secret;
+
+pub use file::{KeyFile, Loaded};
+pub use secret::{CalleeSecret, MasterKey, make_secret_file, read_secret_file};
+pub(crate) use secret::{hex, put_secret_file, random, sync_folder_of};
+
+use crate::dice::Dice;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use persons::{Person, Persons, Standing};
+use schemas::sealed::StoredKey;
+use schemas::{CalleeKey, Sealed, Vault};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Seals and opens personal data. Clones share the keys; each hands out for storing what it was
+/// the one to need, so that every shard's batch brings the keys of its own events.
+#[derive(Clone)]
+pub struct Keyring {
+    persons: Arc<Mutex<Persons>>,
+    unsaved: Vec<StoredKey>,
+}
+
+impl Keyring {
+    /// A keyring without a file, for the simulation: keys follow from the seed, so that a
+    /// simulated crash loses none; nonces from the seed and the shard, so that shards do not
+    /// disturb one another.
+    pub fn from_seed(seed: u64, shard: u64) -> Self {
+        let [mut keys, mut nonces] = [[0; 32]; 2];
+        Dice::new(seed).fill(&mut keys);
+        Dice::new(seed ^ shard.wrapping_add(1).rotate_left(32)).fill(&mut nonces);
+        Self::of(Persons::derived(keys, nonces))
+    }
+
+    /// Destroys a key in memory alone. For a keyring without a file; see [`KeyFile::erase`].
+    pub fn forget(&self, callee: CalleeKey) {
+        let mut persons = self.lock();
+        let generation = persons.person_to_seal_for(callee).0.generation;
+        persons.set(callee, Person { key: [0; 32], generation, standing: Standing::Erased });
+    }
+
+    fn of(persons: Persons) -> Self {
+        Self { persons: Arc::new(Mutex::new(persons)), unsaved: Vec::new() }
+    }
+
+    /// How many persons have a key, or had one.
+    pub fn persons(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Persons> {
+        lock(&self.persons)
+    }
+}
+
+impl Vault for Keyring {
+    fn seal(&mut self, callee: CalleeKey, plain: &[u8]) -> Sealed {
+        let mut persons = lock(&self.persons);
+        let (person, made) = persons.person_to_seal_for(callee);
+        let nonce = persons.nonce();
+        if person.standing == Standing::Unsaved {
+            // Who has just made it cannot have it in hand; who has not finds it among the latest.
+            let known = !made
+                && self
+                    .unsaved
+                    .iter()
+                    .rev()
+                    .any(|key| (key.callee, key.generation) == (callee, person.generation));
+            if !known {
+                self.unsaved.push(persons.wrap(callee, &person));
+            }
+        }
+        drop(persons);
+        let body = cipher(&person.key)
+            .encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &callee.0 });
+        let body = body.expect("only more than 256 GiB cannot be sealed").into();
+        Sealed { generation: person.generation, nonce, body }
+    }
+
+    fn open(&self, callee: CalleeKey, sealed: &Sealed) -> Option<Vec<u8>> {
+        let person = self.lock().person(callee, sealed.generation)?;
+        if person.generation != sealed.generation || person.standing == Standing::Erased {
+            return None;
+        }
+        let payload = Payload { msg: &sealed.body[..], aad: &callee.0 };
+        cipher(&person.key).decrypt(&Nonce::from(sealed.nonce), payload).ok()
+    }
+
+    fn take_new_keys(&mut self) -> Vec<StoredKey> {
+        std::mem::take(&mut self.unsaved)
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> ChaCha20Poly1305 {
+    ChaCha20Poly1305::new(&Key::from(*key))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nobody leaves it half changed: each change under it is one assignment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Reading: one stream by its back pointers, everything in order from a position.
+
+use super::frame::{self, Fault, Frame, Record};
+use super::segments::{Place, Shared};
+use super::walk::{FrameWalk, Step};
+use crate::StoreError;
+use crate::api::{Reader, Stored};
+use crate::file::{File, Files};
+use schemas::event::Encoded;
+use schemas::{Position, Revision, StreamId};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most frames are shorter: one read brings the whole of one.
+const FIRST_READ_BYTES: usize = 512;
+
+/// Reads a log while its writer writes, and never holds it up. Clones read the same log.
+pub struct LogReader<F: Files> {
+    shared: Arc<Shared<F>>,
+}
+
+impl<F: Files> Clone for LogReader<F> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<F: Files> LogReader<F> {
+    pub(crate) fn new(shared: Arc<Shared<F>>) -> Self {
+        Self { shared }
+    }
+
+    /// Shows every durable event after a position to `visit`, in order and without copying it,
+    /// until there is none or `visit` breaks off. Says where it stopped: the position of the last
+    /// event shown, or `after`.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn scan(
+        &self,
+        after: Position,
+        visit: impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<Position, StoreError> {
+        self.shared.scan(after.0, self.shared.seen()?, visit).map(Position)
+    }
+}
+
+impl<F: Files> Reader for LogReader<F> {
+    fn head(&self) -> Result<Position, StoreError> {
+        self.shared.seen().map(Position)
+    }
+
+    fn read_stream(
+        &self,
+        stream: StreamId,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let durable = self.shared.seen()?;
+        let mut events = VecDeque::new();
+        let Some(tail) = self.shared.tail(stream)? else { return Ok(Vec::new()) };
+        if limit == 0 || tail.revision < from {
+            return Ok(Vec::new());
+        }
+        self.shared.walk_back(stream, tail.position, |record| {
+            if record.revision < from.0 {
+                return ControlFlow::Break(());
+            }
+            if record.position <= durable {
+                // The walk goes backward, and of a long stream only the first ones are wanted.
+                if events.len() == limit {
+                    events.pop_back();
+                }
+                events.push_front(record.to_stored());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(events.into())
+    }
+
+    fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let durable = self.shared.seen()?;
+        let up_to = durable.min(after.0.saturating_add(limit as u64));
+        let mut events =
+            Vec::with_capacity(usize::try_from(up_to.saturating_sub(after.0)).unwrap_or(0));
+        self.shared.scan(after.0, up_to, |record| {
+            events.push(record.to_stored());
+            ControlFlow::Continue(())
+        })?;
+        Ok(events)
+    }
+
+    fn read_all_backward(&self, before: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        // Positions are dense here, so the way back is the way forward from further back.
+        let last = before.0.saturating_sub(1).min(self.shared.seen()?);
+        let after = last.saturating_sub(limit as u64);
+        let mut events =
+            self.read_all(Position(after), usize::try_from(last - after).unwrap_or(limit))?;
+        events.reverse();
+        Ok(events)
+    }
+
+    fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError> {
+        match self.shared.beside {
+            None => Ok(Position(self.shared.wait(after, at_most))),
+            Some(_) => self.shared.poll(after, at_most).map(Position),
+        }
+    }
+}
+
+impl Record<'_> {
+    /// A copy that owns its body.
+    pub fn to_stored(&self) -> Stored {
+        Stored {
+            position: Position(self.position),
+            stream: self.stream,
+            revision: Revision(self.revision),
+            at: self.at,
+            encoded: Encoded { kind: self.kind, version: self.version, body: self.body.to_vec() },
+        }
+    }
+}
+
+impl<F: Files> Shared<F> {
+    /// How far a reader may see.
+    fn seen(&self) -> Result<u64, StoreError> {
+        self.refresh()?;
+        Ok(self.durable())
+    }
+
+    /// Shows the events of a stream from the one at `position` backward, until its first one or
+    /// until `visit` breaks off.
+    pub(crate) fn walk_back(
+        &self,
+        stream: StreamId,
+        position: u64,
+        mut visit: impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut buffer = Vec::new();
+        let mut position = position;
+        while position != 0 {
+            let place = self.segments().place_of(position);
+            let place = place.ok_or_else(|| self.lost(position))?;
+            let frame = self.fetch(&place, &mut buffer)?;
+            let fault = |why| self.corrupt(&place.name, place.offset.into(), why);
+            if frame.head.stream != stream || frame.last_position() != position {
+                return Err(fault("a back pointer leads to another stream's event"));
+            }
+            let records = frame.records().collect::<Result<Vec<_>, _>>();
+            for record in
+                records.map_err(|_| fault("the frame's content is impossible"))?.into_iter().rev()
+            {
+                if visit(record).is_break() {
+                    return Ok(());
+                }
+            }
+            position = frame.head.previous;
+        }
+        Ok(())
+    }
+
+    /// Shows all events in `after + 1 ..= up_to`, and says where it stopped.
+    pub(crate) fn scan(
+        &self,
+        after: u64,
+        up_to: u64,
+        mut visit: impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<u64, StoreError> {
+        let mut seen = after;
+        while seen < up_to {
+            let place = self.segments().place_of(seen + 1);
+            let place = place.ok_or_else(|| self.lost(seen + 1))?;
+            let (stopped, flow) = self.scan_frames(&place, seen, up_to, &mut visit)?;
+            if stopped == seen {
+                return Err(self.corrupt(&place.name, place.offset.into(), "an event is missing"));
+            }
+            seen = stopped;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    fn scan_frames(
+        &self,
+        place: &Place<F::File>,
+        after: u64,
+        up_to: u64,
+        visit: &mut impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(u64, ControlFlow<()>), StoreError> {
+        let mut walk = FrameWalk::new(&*place.file, place.salt, place.offset, place.end);
+        let mut seen = after;
+        loop {
+            match walk.step().map_err(|error| self.failed("read", &place.name, error))? {
+                Step::End => return Ok((seen, ControlFlow::Continue(()))),
+                Step::Bad(offset, fault) => {
+                    return Err(self.corrupt(&place.name, offset.into(), fault));
+                }
+                Step::Frame(offset, frame) => {
+                    for record in frame.records() {
+                        let record = record
+                            .map_err(|fault| self.corrupt(&place.name, offset.into(), fault))?;
+                        if record.position <= after {
+                            continue;
+                        }
+                        if record.position > up_to {
+                            return Ok((seen, ControlFlow::Continue(())));
+                        }
+                        if record.position != seen + 1 {
+                            return Err(self.corrupt(
+                                &place.name,
+                                offset.into(),
+                                "an event is missing",
+                            ));
+                        }
+                        seen = record.position;
+                        if visit(record).is_break() {
+                            return Ok((seen, ControlFlow::Break(())));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads one frame.
+    fn fetch<'b>(
+        &self,
+        place: &Place<F::File>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Frame<'b>, StoreError> {
+        let left = (place.end - place.offset) as usize;
+        let mut wanted = FIRST_READ_BYTES.min(left);
+        loop {
+            if buffer.len() < wanted {
+                buffer.resize(wanted, 0);
+            }
+            let read = place.file.read_exact_at(&mut buffer[..wanted], place.offset.into());
+            read.map_err(|error| self.failed("read", &place.name, error))?;
+            match frame::length(&buffer[..wanted]) {
+                Ok(length) if length > wanted && length <= left => wanted = length,
+                _ => break,
+            }
+        }
+        let frame = frame::decode(&buffer[..wanted], place.salt, place.offset);
+        frame.map_err(|fault: Fault| self.corrupt(&place.name, place.offset.into(), fault))
+    }
+
+    fn lost(&self, position: u64) -> StoreError {
+        let why = format!("event {position} is in none of the segments");
+        StoreError::Corrupt { file: self.files.place(""), offset: 0, why }
+    }
+}

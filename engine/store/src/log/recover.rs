@@ -1,0 +1,278 @@
+//! Finding out what a folder holds: whole frames, a torn tail, or damage.
+//!
+//! A disk may keep what was not synced in any order, so a bad frame with good ones behind it can
+//! be an ordinary power cut. What tells: every frame carries the position that was known to be
+//! durable when it was written. A bad frame at or below such a position is damage, and refused;
+//! one above all of them was never acknowledged, and the log is cut there.
+
+use super::frame::{self, Fault, MARK};
+use super::header::{HEADER_BYTES, Header, StoreId};
+use super::segments::{Raw, Segments, frames_name, parse_frames_name};
+use super::stopped;
+use super::walk::{FrameWalk, Step};
+use crate::StoreError;
+use crate::file::{File, Files};
+use std::io;
+use std::sync::Arc;
+
+/// What opening a log found and did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recovery {
+    /// The position of the last event.
+    pub head: u64,
+    /// Files of events.
+    pub segments: usize,
+    /// Events that were read to build the index.
+    pub events_scanned: u64,
+    /// What was cut off the end, if anything.
+    pub cut: Option<Cut>,
+}
+
+/// A torn tail: appends that were never acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cut {
+    /// The file it was in.
+    pub file: String,
+    /// Where in the file the good part ends.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+    /// What stood there.
+    pub why: String,
+}
+
+/// What a scan of a folder found, before anything is changed.
+pub(crate) struct Found<F> {
+    pub(crate) segments: Segments<F>,
+    pub(crate) events_scanned: u64,
+    /// The last position that some file says was durable.
+    pub(crate) attested: u64,
+    /// Where the last segment stops being good, and why.
+    pub(crate) torn: Option<(u32, Fault)>,
+}
+
+impl<F> Found<F> {
+    /// The position after the last event.
+    pub(crate) fn next(&self) -> u64
+    where
+        F: File,
+    {
+        self.segments.raw.last().map_or(1, Raw::next)
+    }
+}
+
+/// Whether a folder is opened to write, or to read beside a writer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    Write,
+    Read,
+}
+
+/// Scans a folder. Changes nothing.
+pub(crate) fn scan<F: Files>(
+    files: &F,
+    store: StoreId,
+    purpose: Purpose,
+) -> Result<Found<F::File>, StoreError> {
+    let names =
+        files.list().map_err(|error| StoreError::of_disk("list", files.place(""), error))?;
+    let bases: Vec<u64> = names.iter().filter_map(|name| parse_frames_name(name)).collect();
+    let mut found = Found {
+        segments: Segments { raw: Vec::new() },
+        events_scanned: 0,
+        attested: stopped::read(files, store)?,
+        torn: None,
+    };
+    for (index, base) in bases.iter().enumerate() {
+        let last = index + 1 == bases.len();
+        scan_segment(files, store, purpose, *base, last, &mut found)?;
+    }
+    if found.next() <= found.attested {
+        // Reading beside a writer, the mark may be newer than the scan. It is not a fault then.
+        if purpose == Purpose::Write {
+            return Err(end_is_lost(files, &found));
+        }
+    }
+    Ok(found)
+}
+
+fn scan_segment<F: Files>(
+    files: &F,
+    store: StoreId,
+    purpose: Purpose,
+    base: u64,
+    last: bool,
+    found: &mut Found<F::File>,
+) -> Result<(), StoreError> {
+    let name = frames_name(base);
+    let place = files.place(&name);
+    let failed = |doing, error| StoreError::of_disk(doing, files.place(&name), error);
+    let corrupt =
+        |offset: u64, why: String| StoreError::Corrupt { file: files.place(&name), offset, why };
+    let file = match purpose {
+        Purpose::Write => files.open(&name),
+        Purpose::Read => files.open_to_read(&name),
+    };
+    let file = file.map_err(|error| failed("open", error))?;
+    let (header, salt) = read_header(&file, &place)?;
+    if header.store != store {
+        let why = "it is of another store".to_owned();
+        return Err(StoreError::Foreign { file: place, why });
+    }
+    if header.base != base || base != found.next() {
+        let why =
+            format!("it begins with event {}, where event {} is due", header.base, found.next());
+        return Err(corrupt(32, why));
+    }
+    // Its predecessor was synced before it was made.
+    found.attested = found.attested.max(base - 1);
+    let size = file.size().map_err(|error| failed("read", error))?;
+    let end = u32::try_from(size)
+        .map_err(|_| corrupt(0, "it is larger than a segment can be".to_owned()))?;
+    let mut raw = Raw::new(name.clone().into(), Arc::new(file), &header, salt);
+    let file = Arc::clone(&raw.file);
+    let mut walk = FrameWalk::new(&*file, salt, HEADER_BYTES as u32, end);
+    let torn = loop {
+        match walk.step().map_err(|error| failed("read", error))? {
+            Step::End => break None,
+            Step::Bad(offset, fault) => break Some((offset, fault)),
+            Step::Frame(offset, frame) if frame.head.position == raw.next() => {
+                found.attested = found.attested.max(frame.head.durable);
+                raw.push(offset, &frame);
+            }
+            Step::Frame(offset, _) => break Some((offset, Fault::Content)),
+        }
+    };
+    found.events_scanned += raw.next() - base;
+    if let Some((offset, fault)) = torn {
+        if let Fault::StreamKind(_) = fault {
+            return Err(corrupt(offset.into(), fault.to_string()));
+        }
+        if !last {
+            return Err(corrupt(offset.into(), format!("{fault}, and a later segment follows")));
+        }
+        if purpose == Purpose::Write {
+            let behind = attested_behind(&*file, salt, offset, end)
+                .map_err(|error| failed("read", error))?;
+            found.attested = found.attested.max(behind);
+            if found.attested >= raw.next() {
+                let why = format!(
+                    "{fault}, where event {} is due; events up to {} had been durable",
+                    raw.next(),
+                    found.attested
+                );
+                return Err(corrupt(offset.into(), why));
+            }
+        }
+    }
+    found.torn = torn;
+    found.segments.raw.push(raw);
+    Ok(())
+}
+
+/// Reads a file's first page.
+pub(crate) fn read_header<F: File>(
+    file: &F,
+    place: &str,
+) -> Result<(Header, super::header::Salt), StoreError> {
+    let mut page = vec![0; HEADER_BYTES];
+    let read = file.read_full_at(&mut page, 0);
+    let read = read.map_err(|error| StoreError::of_disk("read", place, error))?;
+    Header::decode(&page[..read], place)
+}
+
+/// The last position that any whole frame behind a bad one says was durable; 0 when none does.
+pub(crate) fn attested_behind<F: File>(
+    file: &F,
+    salt: super::header::Salt,
+    from: u32,
+    end: u32,
+) -> io::Result<u64> {
+    let mut rest = vec![0; (end - from) as usize];
+    let read = file.read_full_at(&mut rest, from.into())?;
+    rest.truncate(read);
+    let (mut at, mut attested) = (0, 0);
+    while let Some(next) = rest[at..].windows(MARK.len()).position(|window| window == MARK) {
+        at += next;
+        let offset = from + u32::try_from(at).expect("it is within a segment");
+        match frame::decode(&rest[at..], salt, offset) {
+            Ok(frame) => {
+                attested = attested.max(frame.head.durable);
+                at += frame.length as usize;
+            }
+            Err(_) => at += 1,
+        }
+    }
+    Ok(attested)
+}
+
+fn end_is_lost<F: Files>(files: &F, found: &Found<F::File>) -> StoreError {
+    let (name, offset) = match found.segments.raw.last() {
+        Some(last) => (last.name.to_string(), last.end.into()),
+        None => (String::new(), 0),
+    };
+    let why = format!(
+        "the log ends with event {}, and it had {} when it was last stopped",
+        found.next() - 1,
+        found.attested
+    );
+    StoreError::Corrupt { file: files.place(&name), offset, why }
+}
+
+/// Makes what a scan found into what the log goes on from: leaves a torn tail behind, and makes
+/// sure that all of the rest is durable.
+pub(crate) fn settle<F: Files>(
+    files: &F,
+    found: &mut Found<F::File>,
+) -> Result<Option<Cut>, StoreError> {
+    // The writer before us may have died between a rename and its sync.
+    files.sync_dir().map_err(|error| StoreError::of_disk("sync", files.place(""), error))?;
+    remove_unfinished(files)?;
+    let unattested = found.next() > found.attested + 1;
+    let Some(last) = found.segments.raw.last_mut() else { return Ok(None) };
+    if found.torn.is_none() && !unattested {
+        return Ok(None);
+    }
+    let failed = |doing, error| StoreError::of_disk(doing, files.place(&last.name), error);
+    let size = last.file.size().map_err(|error| failed("read", error))?;
+    // What nobody attests may stand in the cache alone, behind a sync that failed: the kernel told
+    // that process, counts the pages as clean, and would tell us that all is well. So it has to be
+    // written again; and in another file, since it may also be durable and acknowledged, and a
+    // power cut must not find it half overwritten.
+    let copied = copy_whole(files, last).and_then(|()| files.open(&last.name));
+    last.file = Arc::new(copied.map_err(|error| failed("write", error))?);
+    Ok(found.torn.map(|(offset, fault)| Cut {
+        file: files.place(&last.name),
+        offset: offset.into(),
+        bytes: size.saturating_sub(offset.into()),
+        why: fault.to_string(),
+    }))
+}
+
+/// Puts a copy of a segment's whole frames in its place.
+fn copy_whole<F: Files>(files: &F, segment: &Raw<F::File>) -> io::Result<()> {
+    const CHUNK_BYTES: u32 = 1 << 20;
+    let unfinished = format!("{}.tmp", segment.name);
+    let copy = files.create(&unfinished)?;
+    let (mut chunk, mut at) = (Vec::new(), 0);
+    while at < segment.end {
+        chunk.resize(CHUNK_BYTES.min(segment.end - at) as usize, 0);
+        segment.file.read_exact_at(&mut chunk, at.into())?;
+        copy.write_all_at(&chunk, at.into())?;
+        at += CHUNK_BYTES.min(segment.end - at);
+    }
+    copy.sync_data()?;
+    files.rename(&unfinished, &segment.name)?;
+    files.sync_dir()
+}
+
+/// Removes files that were being made when their writer died.
+fn remove_unfinished<F: Files>(files: &F) -> Result<(), StoreError> {
+    let failed = |name: &str, error| StoreError::of_disk("remove", files.place(name), error);
+    for name in files.list().map_err(|error| failed("", error))? {
+        if name.ends_with(".tmp") {
+            files.remove(&name).map_err(|error| failed(&name, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,411 @@
+//! The data of a call's events, type by type.
+
+use super::{Opened, Reveal, Subject, Unsealed, before, json, seconds, shown, shown_or_null};
+use crate::call::{self, CallEvent, CancelCause, HangUpCause, Priority, QueueCause};
+use crate::outcome::RetryClass;
+use crate::{CallId, CommandId, Recorded, Timestamp};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The value of a message in the topic of events: what every event has, then its own fields.
+#[derive(Serialize)]
+pub struct CallEventData<'a> {
+    /// Which call.
+    #[serde(serialize_with = "shown")]
+    pub call_id: CallId,
+    /// Of which PlaceCall.
+    pub command_id: &'a CommandId,
+    /// Dense per call, from 1.
+    pub sequence: u32,
+    /// The type, without prefix and version.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// When it happened.
+    #[serde(serialize_with = "shown")]
+    pub occurred_at: Timestamp,
+    #[serde(flatten)]
+    data: Data<'a>,
+}
+
+impl<'a> CallEventData<'a> {
+    /// Translates an event of a call.
+    pub fn new(
+        recorded: &'a Recorded<CallEvent>,
+        subject: &'a Subject,
+        reveal: Reveal<'_>,
+    ) -> Self {
+        let opened = Opened { callee: Some(subject.callee), reveal };
+        Self {
+            call_id: subject.call,
+            command_id: &subject.command_id,
+            sequence: recorded.revision.sequence(),
+            kind: recorded.event.name(),
+            occurred_at: recorded.at,
+            data: Data::of(&recorded.event, recorded.at, &opened),
+        }
+    }
+
+    /// The JSON text.
+    pub fn to_json(&self) -> Vec<u8> {
+        json(self)
+    }
+}
+
+/// One INVITE dialog with one gateway, as records and `CallEnded` list it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TryData {
+    /// The gateway's configured name.
+    pub gateway: String,
+    /// Its final response.
+    pub sip_status: Option<u16>,
+    /// When its INVITE was ordered.
+    #[serde(serialize_with = "shown")]
+    pub started_at: Timestamp,
+    /// When it was over; absent while it is not.
+    #[serde(serialize_with = "shown_or_null")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl TryData {
+    /// The tries of a call that ended at `end`.
+    pub fn of(ended: &call::CallEnded, end: Timestamp) -> Vec<Self> {
+        let tried = |t: &call::Try| Self {
+            gateway: t.gateway.clone(),
+            sip_status: t.sip_status,
+            started_at: before(end, t.started_ms),
+            ended_at: Some(before(end, t.ended_ms)),
+        };
+        ended.tries.iter().map(tried).collect()
+    }
+}
+
+/// The fields of one event alone. Written straight into the text: the relay tells hundreds of
+/// thousands of them in a second.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Data<'a> {
+    Requested(Box<Requested<'a>>),
+    Queued(Queued),
+    Started(Started<'a>),
+    Status(Status),
+    Failed(Failed<'a>),
+    Caused(Caused<'a>),
+    Answered(Answered<'a>),
+    Played(Played),
+    Pressed(Pressed),
+    Nothing {},
+    HungUp(HungUp<'a>),
+    Media(Media<'a>),
+    Ended(Box<Ended<'a>>),
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(event: &'a CallEvent, at: Timestamp, opened: &Opened<'_>) -> Self {
+        let status = |sip_status| Self::Status(Status { sip_status });
+        match event {
+            CallEvent::CallRequested(e) => Self::Requested(Box::new(Requested::of(e, opened))),
+            CallEvent::CallQueued(e) => Self::Queued(Queued { cause: queue_cause(e.cause) }),
+            CallEvent::DialStarted(e) => Self::Started(Started {
+                try_no: e.try_no,
+                gateway: &e.gateway,
+                caller_id: e.caller_id.as_deref(),
+                sip_call_id: &e.sip_call_id,
+            }),
+            CallEvent::CallProceeding(e) => status(e.status),
+            CallEvent::CallRang(e) => status(e.status),
+            CallEvent::EarlyMediaStarted(e) => status(e.status),
+            CallEvent::TryFailed(e) => Self::Failed(Failed {
+                sip_status: e.status,
+                q850: e.q850,
+                reason: &e.reason,
+                detail: opened.detail(e.detail.as_ref()),
+                retry_after_s: e.retry_after_s,
+            }),
+            CallEvent::CancelIssued(e) => Self::Caused(cancel_cause(&e.cause)),
+            CallEvent::LateAnswerReleased(e) => status(e.status),
+            CallEvent::CallAnswered(e) => Self::Answered(Answered {
+                sip_status: e.status,
+                media_fault: e.media_fault.as_deref(),
+            }),
+            CallEvent::PromptPlayed(e) => Self::Played(Played { duration_ms: e.ms }),
+            CallEvent::DigitPressed(e) => Self::Pressed(Pressed {
+                digit: opened.text(&e.digit, |include| include.detail),
+                duration_ms: e.ms,
+            }),
+            CallEvent::CallHeld(_) | CallEvent::CallResumed(_) | CallEvent::HangUpConfirmed(_) => {
+                Self::Nothing {}
+            }
+            CallEvent::CallHungUp(e) => Self::HungUp(HungUp {
+                by: e.by.word(),
+                caused: hang_up_cause(&e.cause),
+                q850: e.q850,
+                detail: opened.detail(e.detail.as_ref()),
+            }),
+            CallEvent::MediaMeasured(e) => Self::Media(Media::from(&**e)),
+            CallEvent::CallEnded(e) => Self::Ended(Box::new(Ended::of(e, at, opened))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Requested<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Unsealed<String>,
+    caller_id: Option<&'a str>,
+    gateway: Option<&'a str>,
+    campaign: Option<&'a str>,
+    script: Option<&'a str>,
+    prompt: Option<&'a str>,
+    record: bool,
+    #[serde(serialize_with = "seconds")]
+    ring_timeout_s: u32,
+    #[serde(serialize_with = "seconds")]
+    max_talk_s: u32,
+    attempt: u16,
+    max_attempts: u16,
+    #[serde(serialize_with = "shown_or_null")]
+    first_call_id: Option<CallId>,
+    list_line: Option<u32>,
+    priority: &'static str,
+    #[serde(serialize_with = "shown_or_null")]
+    not_before: Option<Timestamp>,
+    #[serde(serialize_with = "shown_or_null")]
+    deadline: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables: Unsealed<Map<String, Value>>,
+}
+
+impl<'a> Requested<'a> {
+    fn of(e: &'a call::CallRequested, opened: &Opened<'_>) -> Self {
+        Self {
+            phone: opened.phone(&e.phone),
+            caller_id: e.caller_id.as_deref(),
+            gateway: e.gateway.as_deref(),
+            campaign: e.campaign.as_deref(),
+            script: e.script.as_deref(),
+            prompt: e.prompt.as_deref(),
+            record: e.record,
+            ring_timeout_s: e.ring_timeout_ms,
+            max_talk_s: e.max_talk_ms,
+            attempt: e.attempt,
+            max_attempts: e.max_attempts,
+            first_call_id: e.first_call,
+            list_line: e.item.map(|item| item.line),
+            priority: match e.priority {
+                Priority::Bulk => "bulk",
+                Priority::Urgent => "urgent",
+            },
+            not_before: e.not_before,
+            deadline: e.deadline,
+            variables: opened.variables(e.variables.as_ref()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Queued {
+    cause: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Started<'a> {
+    #[serde(rename = "try")]
+    try_no: u8,
+    gateway: &'a str,
+    caller_id: Option<&'a str>,
+    sip_call_id: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Status {
+    sip_status: u16,
+}
+
+#[derive(Serialize)]
+pub(super) struct Answered<'a> {
+    sip_status: u16,
+    media_fault: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Failed<'a> {
+    sip_status: Option<u16>,
+    q850: Option<u16>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Unsealed<String>,
+    retry_after_s: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Caused<'a> {
+    cause: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause_command_id: Option<&'a CommandId>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Played {
+    duration_ms: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct Pressed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digit: Unsealed<String>,
+    duration_ms: u16,
+}
+
+#[derive(Serialize)]
+pub(super) struct HungUp<'a> {
+    by: &'static str,
+    #[serde(flatten)]
+    caused: Caused<'a>,
+    q850: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Unsealed<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Media<'a> {
+    codec: &'a str,
+    packets_sent: u32,
+    packets_received: u32,
+    packets_lost: u32,
+    packets_discarded: u32,
+    jitter_ms: f64,
+    remote_lost_percent: Option<f64>,
+    first_audio_ms: Option<u32>,
+    recording: Option<Recording<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Recording<'a> {
+    file: &'a str,
+    duration_ms: u32,
+    fault: Option<&'a str>,
+}
+
+impl<'a> From<&'a call::MediaMeasured> for Media<'a> {
+    fn from(e: &'a call::MediaMeasured) -> Self {
+        let hundredths = |share: u8| (f64::from(share) * 10_000.0 / 256.0).round() / 100.0;
+        Self {
+            codec: &e.codec,
+            packets_sent: e.sent,
+            packets_received: e.received,
+            packets_lost: e.lost,
+            packets_discarded: e.discarded,
+            jitter_ms: f64::from(e.jitter_us) / 1000.0,
+            remote_lost_percent: e.remote_lost_256ths.map(hundredths),
+            first_audio_ms: e.first_audio_ms,
+            recording: e.recording.as_ref().map(|r| Recording {
+                file: &r.file,
+                duration_ms: r.ms,
+                fault: r.fault.as_deref(),
+            }),
+        }
+    }
+}
+
+/// The outcome fields of a record, by the record's names.
+#[derive(Serialize)]
+pub(super) struct Ended<'a> {
+    outcome: &'static str,
+    sip_status: Option<u16>,
+    q850: Option<u16>,
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Unsealed<String>,
+    gateway: Option<&'a str>,
+    attempt: u16,
+    tries: Vec<TryData>,
+    #[serde(serialize_with = "shown_or_null")]
+    redial_at: Option<Timestamp>,
+    retry_class: &'static str,
+    causes_version: u8,
+    #[serde(serialize_with = "shown")]
+    requested_at: Timestamp,
+    #[serde(serialize_with = "shown_or_null")]
+    started_at: Option<Timestamp>,
+    #[serde(serialize_with = "shown_or_null")]
+    ringing_at: Option<Timestamp>,
+    #[serde(serialize_with = "shown_or_null")]
+    answered_at: Option<Timestamp>,
+    #[serde(serialize_with = "shown")]
+    ended_at: Timestamp,
+    ring_ms: Option<u32>,
+    talk_ms: Option<u32>,
+    ended_by: Option<&'static str>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(e: &'a call::CallEnded, at: Timestamp, opened: &Opened<'_>) -> Self {
+        let ago = |ms: u32| before(at, ms);
+        Self {
+            outcome: e.outcome.word(),
+            sip_status: e.sip_status,
+            q850: e.q850,
+            reason: e.reason.as_deref(),
+            detail: opened.detail(e.detail.as_ref()),
+            gateway: e.gateway.as_deref(),
+            attempt: e.attempt,
+            tries: TryData::of(e, at),
+            redial_at: e.redial_at,
+            retry_class: retry_class(e.retry),
+            causes_version: e.causes_version,
+            requested_at: ago(e.requested_ms),
+            started_at: e.started_ms.map(ago),
+            ringing_at: e.ringing_ms.map(ago),
+            answered_at: e.answered_ms.map(ago),
+            ended_at: at,
+            ring_ms: e.ring_ms,
+            talk_ms: e.talk_ms,
+            ended_by: e.ended_by.map(|by| by.word()),
+        }
+    }
+}
+
+fn queue_cause(cause: QueueCause) -> &'static str {
+    match cause {
+        QueueCause::Concurrency => "concurrency",
+        QueueCause::Rate => "rate",
+        QueueCause::Gateway => "gateway",
+        QueueCause::NotBefore => "not_before",
+    }
+}
+
+fn cancel_cause(cause: &CancelCause) -> Caused<'_> {
+    let (cause, cause_command_id) = match cause {
+        CancelCause::RingTimeout => ("ring_timeout", None),
+        CancelCause::Command(by) => ("command", by.as_ref()),
+        CancelCause::Shutdown => ("shutdown", None),
+        CancelCause::Watchdog => ("watchdog", None),
+    };
+    Caused { cause, cause_command_id }
+}
+
+fn hang_up_cause(cause: &HangUpCause) -> Caused<'_> {
+    let (cause, cause_command_id) = match cause {
+        HangUpCause::Bye => ("bye", None),
+        HangUpCause::PromptPlayed => ("prompt_played", None),
+        HangUpCause::MaxTalk => ("max_talk", None),
+        HangUpCause::Command(by) => ("command", by.as_ref()),
+        HangUpCause::Shutdown => ("shutdown", None),
+        HangUpCause::MediaMismatch => ("media_mismatch", None),
+        HangUpCause::MediaFailed => ("media_failed", None),
+        HangUpCause::NoAudio => ("no_audio", None),
+        HangUpCause::DialogLost => ("dialog_lost", None),
+    };
+    Caused { cause, cause_command_id }
+}
+
+fn retry_class(class: RetryClass) -> &'static str {
+    match class {
+        RetryClass::Never => "never",
+        RetryClass::SoftShort => "soft_short",
+        RetryClass::Soft => "soft",
+        RetryClass::SoftLong => "soft_long",
+        RetryClass::Carrier => "carrier",
+        RetryClass::Technical => "technical",
+    }
+}
