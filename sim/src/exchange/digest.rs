@@ -275,7 +275,7 @@ mod tests {
             right("Proxy-Authorization", ""),
             right("Authorization", "\""),
             good.replace("uri=\"sip:1@", "uri=\"sip:2@"),
-            good.replace("uri=\"sip:1@example.org\", ", ""),
+            good.replace("uri=\"sip:1@example.org\",", ""),
             good.replace("nc=00000001", "nc=1"),
             good.replace("username=\"callfold\"", "username=\"callfald\""),
             good.replace("response=\"", "response=\"0"),
