@@ -6,6 +6,7 @@ mod ports;
 mod report;
 mod rtp;
 mod signalling;
+mod stream;
 
 pub use report::Report;
 

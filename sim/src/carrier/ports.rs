@@ -16,6 +16,8 @@ pub struct Pair {
     pub rtcp: UdpSocket,
 }
 
+/// Packets that are thrown away: more than a socket's buffer holds.
+const DRAINED_MAX: usize = 2_000;
 /// How often the kernel is asked for an even port with a free one above it.
 const TRIES_MAX: u32 = 64;
 
@@ -30,6 +32,19 @@ impl Pair {
         rtp.set_nonblocking(true)?;
         rtcp.set_nonblocking(true)?;
         Ok(Self { local, rtp, rtcp })
+    }
+
+    /// Throws away what came for the call before.
+    pub fn drain(&self) {
+        let mut stale = [0; 1];
+        for socket in [&self.rtp, &self.rtcp] {
+            for _ in 0..DRAINED_MAX {
+                let heard = socket.recv(&mut stale);
+                if heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                    break;
+                }
+            }
+        }
     }
 }
 

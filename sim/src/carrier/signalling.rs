@@ -32,6 +32,8 @@ const FIRST_CONNECTION: Token = Token(3);
 
 /// Datagrams taken before what they led to is sent.
 const DATAGRAMS_AT_ONCE: usize = 64;
+/// The longest datagram there is.
+const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// What the kernel keeps for us while we are busy: a second of 1000 calls.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 /// How often TCP is tried on the port that UDP got.
@@ -48,6 +50,7 @@ pub struct Signalling {
     ledger: Option<LedgerFile>,
     started: Instant,
     unsent: u64,
+    datagram: Box<[u8]>,
 }
 
 impl Signalling {
@@ -84,6 +87,7 @@ impl Signalling {
             ledger,
             started: Instant::now(),
             unsent: 0,
+            datagram: vec![0; DATAGRAM_BYTES_MAX].into(),
         })
     }
 
@@ -168,14 +172,12 @@ impl Signalling {
     }
 
     fn read_udp(&mut self, exchange: &mut Exchange) {
-        // The longest datagram there is.
-        let mut bytes = [0; 65_536];
         loop {
             for _ in 0..DATAGRAMS_AT_ONCE {
-                match self.udp.recv_from(&mut bytes) {
+                match self.udp.recv_from(&mut self.datagram) {
                     Ok((length, address)) => {
                         let peer = Peer { transport: Transport::Udp, address };
-                        exchange.receive(peer, &bytes[..length], self.started.elapsed());
+                        exchange.receive(peer, &self.datagram[..length], self.started.elapsed());
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                     // ICMP for what we sent: the peer is gone, and its timers will say so.

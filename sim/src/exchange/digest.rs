@@ -5,7 +5,7 @@ use crate::callee::{Challenge, Scheme};
 use crate::seed::Dice;
 use md5::{Digest, Md5};
 use sha2::Sha256;
-use sip::message::{Message, Name, Start};
+use sip::message::{Message, Name};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -130,12 +130,12 @@ fn proves(
     let (kind, rest) = value.trim().split_once(' ')?;
     kind.eq_ignore_ascii_case("Digest").then_some(())?;
     let given = Given(rest);
-    let Start::Request { uri, .. } = request.start() else { return None };
     let same = given.quoted("username")? == login.username
         && given.quoted("realm")? == REALM
-        && given.quoted("nonce")? == nonce
-        && given.quoted("uri")? == uri;
+        && given.quoted("nonce")? == nonce;
     same.then_some(())?;
+    // It need not be the Request-URI: a proxy may have changed that one (RFC 3261, 22.4).
+    let uri = given.quoted("uri").filter(|uri| uri.starts_with("sip"))?;
     let algorithm = given.token("algorithm").unwrap_or("MD5");
     let (name, hash) =
         algorithms(scheme).iter().find(|(name, _)| name.eq_ignore_ascii_case(algorithm))?;
@@ -275,6 +275,7 @@ mod tests {
             right("Proxy-Authorization", ""),
             right("Authorization", "\""),
             good.replace("uri=\"sip:1@", "uri=\"sip:2@"),
+            good.replace("uri=\"sip:1@example.org\",", ""),
             good.replace("nc=00000001", "nc=1"),
             good.replace("username=\"callfold\"", "username=\"callfald\""),
             good.replace("response=\"", "response=\"0"),

@@ -1,16 +1,15 @@
 //! One INVITE and what came of it: its server transaction, its dialogs, the callee behind it, and
 //! its line in the ledger.
 
-use super::repeat::{Fired, Repeat};
+use super::live::Live;
+use super::repeat::Fired;
 use super::sdp::Theirs;
-use super::within::{Asked, Reinvited};
 use super::write::Echo;
 use super::{Options, Output, RtpOrder, World};
-use crate::callee::{Callee, Input, OnBye, Output as Does, Plan, Sound};
+use crate::callee::{Input, OnBye, Output as Does, Plan};
 use crate::ledger::{EndedBy, Entry};
-use sip::message::{Message, Name};
+use sip::message::Message;
 use sip::port::Peer;
-use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -34,77 +33,6 @@ pub(super) struct Leg {
     pub on_bye: OnBye,
 }
 
-/// What only a call that is not over needs.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub peer: Peer,
-    pub callee: Callee,
-    pub echo: Echo,
-    /// From and To of the INVITE as they came.
-    pub caller: Box<str>,
-    pub called: Box<str>,
-    /// The caller's Contact, and the route to it (RFC 3261, 12.1.1).
-    pub target: Box<str>,
-    pub routes: Vec<Box<str>>,
-    /// How many Record-Route of our own stand in our 2xx.
-    pub own_routes: usize,
-    pub takes_100rel: bool,
-    /// The caller's SDP, and our RTP address once there is one.
-    pub audio: Option<Theirs>,
-    pub local: Option<SocketAddr>,
-    pub streaming: bool,
-    /// What is to be heard, once there is a stream.
-    pub sound: Option<Sound>,
-    pub challenges: String,
-    /// How many bodies were sent: their version.
-    pub bodies: u32,
-    /// The last provisional, or the final that is no 2xx: what a repeat of the INVITE gets.
-    pub last: Vec<u8>,
-    pub refusal: Option<Repeat>,
-    pub reliable: Option<Reliable>,
-    pub rseq: u32,
-    pub dialogs: SmallVec<[Dialog; 1]>,
-    pub asked: Option<Asked>,
-    pub own_cseq: u32,
-    /// The ACK of our last re-INVITE, for repeats of its 200.
-    pub last_ack: Option<(u32, Vec<u8>)>,
-    pub reinvited: Option<Reinvited>,
-    pub glared: bool,
-    pub cancelled: Option<Duration>,
-    pub told_too_long: bool,
-}
-
-/// A 2xx and the dialog that it made.
-#[derive(Debug)]
-pub(super) struct Dialog {
-    pub fork: u8,
-    pub ok: Vec<u8>,
-    /// Runs until the ACK.
-    pub repeat: Option<Repeat>,
-    pub acked: bool,
-    pub closed: bool,
-    /// The highest CSeq of the caller's in it.
-    pub remote_cseq: u32,
-}
-
-/// A provisional that waits for its PRACK (RFC 3262).
-#[derive(Debug)]
-pub(super) struct Reliable {
-    pub rseq: u32,
-    pub bytes: Vec<u8>,
-    pub repeat: Repeat,
-}
-
-impl Live {
-    /// Since when nothing more will come of it from either side: no answer was sent and none will
-    /// be, or it was cancelled and the callee does not care. The caller gives up after 64*T1.
-    fn abandoned(&self, born: Duration) -> Option<Duration> {
-        let idle = self.callee.due().is_none() && self.dialogs.is_empty();
-        let since = if self.last.is_empty() { Some(born) } else { self.cancelled };
-        since.filter(|_| idle && self.refusal.is_none())
-    }
-}
-
 impl Leg {
     /// Takes a new INVITE, and lets the callee begin. `challenges` are the headers of a 401 or 407.
     #[allow(clippy::too_many_arguments, reason = "each is one thing that the exchange found out")]
@@ -122,37 +50,7 @@ impl Leg {
         entry.invites = 1;
         entry.plan = plan.name;
         let on_bye = plan.manners.bye;
-        let live = Live {
-            peer,
-            callee: Callee::new(plan),
-            echo: Echo::of(request, peer),
-            caller: request.header(Name::From).unwrap_or("").into(),
-            called: request.header(Name::To).unwrap_or("").into(),
-            target: request.contact().map_or("", |contact| contact.uri).into(),
-            routes: request.headers(Name::RecordRoute).map(Into::into).collect(),
-            own_routes: 0,
-            takes_100rel: [Name::Supported, Name::Require]
-                .into_iter()
-                .any(|name| request.lists(name, "100rel")),
-            audio,
-            local: None,
-            streaming: false,
-            sound: None,
-            challenges,
-            bodies: 0,
-            last: Vec::new(),
-            refusal: None,
-            reliable: None,
-            rseq: 0,
-            dialogs: SmallVec::new(),
-            asked: None,
-            own_cseq: 0,
-            last_ack: None,
-            reinvited: None,
-            glared: false,
-            cancelled: None,
-            told_too_long: false,
-        };
+        let live = Live::new(request, peer, audio, plan, challenges);
         let mut leg = Self {
             serial,
             entry,
@@ -268,6 +166,16 @@ impl Leg {
             }
             return self.settle(world);
         }
+        // The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx to none
+        // (RFC 3261, 17.1.1.3 and 13.2.2.4). The first one is not noticed without its branch.
+        let branch = request.top_via().branch().unwrap_or("");
+        let same = *self.entry.branch == *branch;
+        if same == live.refusal.is_none() {
+            self.entry.misdirected += 1;
+            if !same {
+                return;
+            }
+        }
         self.entry.acks += 1;
         if self.entry.acks == 1 {
             self.entry.acked_ms = world.wall_ms();
@@ -297,7 +205,8 @@ impl Leg {
     pub fn due(&self, options: &Options) -> Option<Duration> {
         let Some(live) = &self.live else { return self.ends };
         let too_long = self.too_long(live, options);
-        live.callee
+        let due = live
+            .callee
             .due()
             .into_iter()
             .chain(live.refusal.map(|repeat| repeat.due()))
@@ -305,7 +214,8 @@ impl Leg {
             .chain(live.dialogs.iter().filter_map(|dialog| Some(dialog.repeat?.due())))
             .chain(live.asked.as_ref().map(|asked| asked.repeat.due()))
             .chain(live.reinvited.as_ref().and_then(|reinvited| Some(reinvited.repeat?.due())))
-            .fold(Some(too_long), |least, due| least.min(Some(due)))
+            .fold(too_long, Duration::min);
+        Some(due)
     }
 
     /// When the callee is told that it takes too long; after that, when it is ended whatever is
@@ -377,7 +287,8 @@ impl Leg {
             }
             self.tell(Input::TooLong, None, world);
         }
-        self.wake_requests(world);
+        self.wake_asked(world);
+        self.wake_reinvited(world);
         if given_up {
             self.tell(Input::GivenUp, None, world);
         }

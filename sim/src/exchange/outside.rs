@@ -11,6 +11,10 @@ use sip::message::{Message, Method, Name, ParseError, SipUri, Start};
 use sip::port::{Peer, Transport};
 use std::time::Duration;
 
+/// INVITEs with one Call-ID that are remembered: those of a fork, or of a caller that answers
+/// challenges. A flood of them would make each search longer.
+const CALL_ID_INVITES_MAX: usize = 32;
+
 /// Extensions that an INVITE may require of us.
 const KNOWN: [&str; 2] = ["100rel", "timer"];
 
@@ -23,10 +27,12 @@ impl Exchange {
         branch: String,
         now: Duration,
     ) {
+        // What cannot be held in memory is answered and forgotten; so is what we cannot speak.
+        let is_full = self.calls >= self.options.calls_max as u64
+            || self.invites_with(request.call_id()) >= CALL_ID_INVITES_MAX;
         let totals = &mut self.ledger.totals;
         totals.invites += 1;
-        // What cannot be held in memory is answered and forgotten; so is what we cannot speak.
-        if self.calls >= self.options.calls_max as u64 {
+        if is_full {
             *totals.plans.entry("full").or_default() += 1;
             return self.answer(from, request, 503, "Retry-After: 1\r\n", now);
         }

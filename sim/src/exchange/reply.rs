@@ -1,9 +1,10 @@
 //! The replies to an INVITE, as their bytes.
 
-use super::leg::{Dialog, Leg, Live, Reliable};
+use super::leg::Leg;
+use super::live::{Dialog, Reliable};
 use super::repeat::Repeat;
-use super::sdp::{self, Theirs, Version};
-use super::write::{self, ALLOW};
+use super::sdp::{self, Theirs};
+use super::write::ALLOW;
 use super::{Output, RtpOrder, World};
 use crate::callee::{Extra, Input, Reply, Sdp};
 use crate::ledger::EndedBy;
@@ -191,14 +192,6 @@ impl Leg {
     }
 }
 
-impl Live {
-    /// Names the next body.
-    pub(super) fn next_version(&mut self, serial: u64) -> Version {
-        self.bodies += 1;
-        Version { session: serial, version: self.bodies }
-    }
-}
-
 /// What a URI of ours says of the transport.
 pub(super) fn transport_param(transport: Transport) -> &'static str {
     match transport {
@@ -214,5 +207,3 @@ pub(super) fn via_transport(transport: Transport) -> &'static str {
         Transport::Tcp => "TCP",
     }
 }
-
-pub(super) use write::line;
