@@ -17,7 +17,6 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use switchboard::Input;
 
 /// Prints both, and the ratio.
 ///
@@ -126,10 +125,9 @@ fn our_calls(calls: u32, rate: u32) -> Result<Ours> {
         loading.take(Row { line, phone: format!("+1555{line:07}"), variables: None })?;
     }
     let run = loading.finish()?;
-    let node = prepared.start()?;
+    prepared.run(batch(rate), run);
     let (before, start) = (cpu::own(), Instant::now());
-    let batch = batch(rate);
-    ensure!(node.ask(Input::RunBatch(Box::new(batch), run.stream, run.length)));
+    let node = prepared.start()?;
     let outcomes = wait(&node, calls)?;
     let (cpu, wall) = (cpu::own() - before, start.elapsed().as_secs_f64());
     let memory = cpu::resident_bytes();
