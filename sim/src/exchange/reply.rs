@@ -84,7 +84,7 @@ impl Leg {
         let number = self.entry.number.clone();
         let Some(live) = &mut self.live else { return String::new() };
         let mut text = String::with_capacity(128);
-        let here = world.options.here;
+        let here = world.here;
         let transport = transport_param(live.peer.transport);
         // Writing to a String cannot fail, here and below.
         if matches!(reply.status, 101..=299) {
