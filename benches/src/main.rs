@@ -1,17 +1,28 @@
-//! What must stay fast, printed beside its limit: `cargo run --release -p benches -- [machine]`.
+//! What must stay fast, printed beside its limit: `./x bench [machine | engine [CALLS [RATE]]]`.
 //!
 //! Ratios and CPU time in one run; the machine is shared and noisy, so no figure is asserted.
 #![allow(clippy::print_stdout)] // printing is what it is for
 
+mod cpu;
+mod engine;
 mod machine;
 
-fn main() {
-    let what = std::env::args().nth(1).unwrap_or_else(|| "machine".into());
-    match what.as_str() {
+use anyhow::Result;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |place: usize, default: u32| -> Result<u32> {
+        Ok(arguments.get(place).map(|text| text.parse()).transpose()?.unwrap_or(default))
+    };
+    match arguments.first().map_or("all", String::as_str) {
         "machine" => machine::run(),
-        other => {
-            println!("unknown bench `{other}`: machine");
-            std::process::exit(2);
+        "engine" => engine::run(number(1, 20_000)?, number(2, 1_000)?)?,
+        "engine-alone" => engine::run_alone(number(1, 20_000)?, number(2, 1_000)?)?,
+        "all" => {
+            machine::run();
+            engine::run(20_000, 1_000)?;
         }
+        other => anyhow::bail!("there is no bench `{other}`; there are machine and engine"),
     }
+    Ok(())
 }

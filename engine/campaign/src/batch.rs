@@ -6,7 +6,7 @@
 use pace::{Lanes, Rate};
 use schemas::batch::ItemAdded;
 use schemas::{CalleeKey, CommandId, Revision};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// So many items are read at once, and again when fewer than half of them are left.
@@ -87,12 +87,15 @@ pub struct Batch {
     length: u32,
     reading: bool,
     ahead: VecDeque<Item>,
+    /// Callees that are not wanted any more.
+    dropped: BTreeSet<CalleeKey>,
     paused: bool,
 }
 
 impl Batch {
-    /// A run whose stream has `length` events, items among them, from its first on.
-    pub fn new(options: BatchOptions, length: u32) -> Self {
+    /// A run whose stream has `length` events, items among them, from its first on. Items of the
+    /// callees in `dropped` are passed over: the list does not have them any more.
+    pub fn new(options: BatchOptions, length: u32, dropped: BTreeSet<CalleeKey>) -> Self {
         Self {
             rate: options.per_second.map(Rate::per_second),
             lanes: Lanes::new(options.concurrency),
@@ -101,6 +104,7 @@ impl Batch {
             length,
             reading: false,
             ahead: VecDeque::new(),
+            dropped,
             paused: false,
         }
     }
@@ -125,7 +129,8 @@ impl Batch {
     pub fn read(&mut self, items: impl IntoIterator<Item = Item>, next: Revision) {
         self.reading = false;
         self.unread = next;
-        self.ahead.extend(items);
+        let wanted = |item: &Item| !self.dropped.contains(&item.added.callee);
+        self.ahead.extend(items.into_iter().filter(wanted));
     }
 
     /// Whose turn it is now.
@@ -220,11 +225,11 @@ mod tests {
 
     /// Three items behind the opening event, read.
     fn ready() -> Batch {
-        let mut batch = Batch::new(options(), 4);
+        let mut batch = Batch::new(options(), 4, BTreeSet::from([item(9).added.callee]));
         assert_eq!(batch.wants(), Some((Revision(0), 4)));
         assert_eq!(batch.wants(), None, "one stretch at a time");
         assert_eq!(batch.turn(ms(0)), Turn::Reading);
-        batch.read((1..4).map(item), Revision(4));
+        batch.read((1..4).map(item).chain([item(9)]), Revision(4));
         batch
     }
 
@@ -248,6 +253,7 @@ mod tests {
         let mut batch = Batch::new(
             BatchOptions { per_second: None, concurrency: u32::MAX, ..options() },
             2_001,
+            BTreeSet::new(),
         );
         let (mut from, mut starts) = (0, 0);
         loop {

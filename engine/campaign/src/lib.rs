@@ -4,6 +4,8 @@
 
 pub mod batch;
 pub mod redial;
+pub mod sheet;
 
 pub use batch::{Batch, BatchOptions, Item, Turn};
 pub use redial::Redials;
+pub use sheet::Sheet;

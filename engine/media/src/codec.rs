@@ -1,7 +1,8 @@
 //! G.711: the one place that touches samples' encoding.
 //!
-//! Prompts are encoded once, when they are loaded, and recordings decoded from a table, so nothing here
-//! runs per packet but [`Codec::decode`] of a recorded call (a table of 256 in the codec crate).
+//! Prompts are encoded once, when they are loaded, and recordings decoded from a table, so nothing
+//! here runs per packet but [`Codec::decode`] of a recorded call (a table of 256 in the codec
+//! crate).
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
 

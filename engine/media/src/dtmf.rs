@@ -1,12 +1,9 @@
-//! Digits as named events, both ways (RFC 4733): [`Keypad`] sends, [`Listener`] hears. [`tone`] is what a peer
-//! without telephone-event gets instead.
+//! Digits as named events, both ways (RFC 4733): [`Keypad`] sends, [`Listener`] hears.
+//! [`tone`](crate::tones::tone) is what a peer without telephone-event gets instead.
 
 use std::collections::VecDeque;
-use std::f64::consts::TAU;
-use std::sync::LazyLock;
 
-use crate::codec::{SAMPLE_RATE_HZ, SAMPLES_PER_MS};
-use crate::port::Codec;
+use crate::codec::SAMPLES_PER_MS;
 
 /// The keys by their event number (RFC 4733, 3.2).
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
@@ -14,7 +11,8 @@ const KEYS: &[u8; 16] = b"0123456789*#ABCD";
 /// How long a key of ours is held.
 pub const HELD_MS: u32 = 100;
 
-/// Between two keys of ours. Some gateways need 50 ms to tell two of the same apart; twice that is safe.
+/// Between two keys of ours. Some gateways need 50 ms to tell two of the same apart; twice that is
+/// safe.
 const BETWEEN_MS: u32 = 100;
 
 /// The end of a key is said so often, since it is what must not be lost (RFC 4733, 2.5.1.4).
@@ -26,8 +24,8 @@ const VOLUME: u8 = 10;
 /// Digits that wait to be sent. More are refused: nobody dials 64 keys ahead.
 pub const WAITING_MAX: usize = 64;
 
-/// A key of theirs that was not heard for so long was let go, and all ends were lost. Senders may repeat it
-/// every 50 ms only.
+/// A key of theirs that was not heard for so long was let go, and all ends were lost. Senders may
+/// repeat it every 50 ms only.
 const LET_GO_US: u64 = 200_000;
 
 /// Bytes of one event.
@@ -40,7 +38,8 @@ pub enum Dialled {
     Key {
         /// Its event number.
         event: u8,
-        /// How long it was held when this slot began; beyond [`HELD_MS`] when its end is said again.
+        /// How long it was held when this slot began; beyond [`HELD_MS`] when its end is said
+        /// again.
         from_ms: u32,
         /// How long it is held at the end of this slot; not more than it is held in all.
         held_ms: u32,
@@ -124,7 +123,8 @@ pub struct Pressed {
     pub ms: u16,
 }
 
-/// Hears keys. A key is named by its timestamp and event: its packets are repeated, lost and swapped freely.
+/// Hears keys. A key is named by its timestamp and event: its packets are repeated, lost and
+/// swapped freely.
 #[derive(Clone, Debug, Default)]
 pub struct Listener {
     held: Option<Held>,
@@ -162,7 +162,8 @@ impl Listener {
             Some(held) if held.event == event && held.timestamp == timestamp => {
                 Held { duration: held.duration.max(duration), heard_us: now_us, ..held }
             }
-            // Held longer than a duration can say (8 s), it goes on in a new segment (RFC 4733, 2.5.1.3).
+            // Held longer than a duration can say (8 s), it goes on in a new segment (RFC 4733,
+            // 2.5.1.3).
             Some(held)
                 if held.event == event && timestamp.wrapping_sub(held.timestamp) == 0xffff =>
             {
@@ -192,7 +193,8 @@ impl Listener {
         Some(self.let_go(held))
     }
 
-    /// Their numbers begin anew (a new SSRC): what was told says nothing about them. A key that was held is told.
+    /// Their numbers begin anew (a new SSRC): what was told says nothing about them. A key that was
+    /// held is told.
     pub fn restart(&mut self) -> Option<Pressed> {
         let pressed = self.held.map(|held| self.let_go(held));
         self.told = None;
@@ -215,52 +217,6 @@ fn newer(timestamp: u32, than: u32) -> bool {
 fn event_of(digit: char) -> Option<u8> {
     let digit = u8::try_from(digit).ok()?.to_ascii_uppercase();
     KEYS.iter().position(|&key| key == digit).map(|event| event as u8)
-}
-
-/// The key's two tones (ITU-T Q.23), [`HELD_MS`] long, for a peer that did not agree on telephone-event: some
-/// gateways understand only what can be heard.
-pub fn tone(codec: Codec, event: u8) -> &'static [u8] {
-    static TONES: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(|| {
-        [Codec::Pcmu, Codec::Pcma].map(|codec| (0..16).map(|event| dual(codec, event)).collect())
-    });
-    &TONES[usize::from(codec == Codec::Pcma)][usize::from(event & 15)]
-}
-
-/// Row and column of each key, in Hz, in the order of the events.
-const TONES_HZ: [(f64, f64); 16] = {
-    const ROW: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-    const COLUMN: [f64; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
-    [
-        (ROW[3], COLUMN[1]),
-        (ROW[0], COLUMN[0]),
-        (ROW[0], COLUMN[1]),
-        (ROW[0], COLUMN[2]),
-        (ROW[1], COLUMN[0]),
-        (ROW[1], COLUMN[1]),
-        (ROW[1], COLUMN[2]),
-        (ROW[2], COLUMN[0]),
-        (ROW[2], COLUMN[1]),
-        (ROW[2], COLUMN[2]),
-        (ROW[3], COLUMN[0]),
-        (ROW[3], COLUMN[2]),
-        (ROW[0], COLUMN[3]),
-        (ROW[1], COLUMN[3]),
-        (ROW[2], COLUMN[3]),
-        (ROW[3], COLUMN[3]),
-    ]
-};
-
-/// -9 dBm0 for the row and -7 for the column: within what Q.24 accepts everywhere, and no clipping.
-const ROW_LEVEL: f64 = 8_000.0;
-const COLUMN_LEVEL: f64 = 10_000.0;
-
-fn dual(codec: Codec, event: usize) -> Vec<u8> {
-    let (row, column) = TONES_HZ[event];
-    let sample = |at: u32| {
-        let seconds = f64::from(at) / f64::from(SAMPLE_RATE_HZ);
-        ROW_LEVEL * (TAU * row * seconds).sin() + COLUMN_LEVEL * (TAU * column * seconds).sin()
-    };
-    (0..HELD_MS * SAMPLES_PER_MS).map(|at| codec.encode(sample(at) as i16)).collect()
 }
 
 #[cfg(test)]
@@ -309,7 +265,8 @@ mod tests {
         assert_eq!(keypad.turn(20), None);
     }
 
-    /// Packets as (ms, timestamp, event, duration in samples, end), what is told by then and 1 s later.
+    /// Packets as (ms, timestamp, event, duration in samples, end), what is told by then and 1 s
+    /// later.
     fn check(packets: &[(u64, u32, u8, u16, bool)], expected: &str) {
         let mut listener = Listener::default();
         let mut told = String::new();
@@ -413,36 +370,6 @@ mod tests {
             }
             heard.extend(listener.turn(now_us + LET_GO_US).map(|pressed| pressed.digit));
             assert_eq!(heard, "1130*#AD");
-        }
-    }
-
-    /// Power at a frequency (Goertzel).
-    fn power(samples: &[f64], hz: f64) -> f64 {
-        let coefficient = 2.0 * (TAU * hz / 8_000.0).cos();
-        let (mut one, mut two) = (0.0, 0.0);
-        for sample in samples {
-            (one, two) = (sample + coefficient * one - two, one);
-        }
-        (one * one + two * two - coefficient * one * two) / (samples.len() * samples.len()) as f64
-    }
-
-    #[test]
-    fn a_tone_holds_its_two_frequencies_and_no_other_of_the_keypad() {
-        let all = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 1_633.0];
-        for codec in [Codec::Pcmu, Codec::Pcma] {
-            for event in 0..16u8 {
-                let samples: Vec<_> =
-                    tone(codec, event).iter().map(|&byte| f64::from(codec.decode(byte))).collect();
-                let (row, column) = TONES_HZ[usize::from(event)];
-                for hz in all {
-                    let power = power(&samples, hz);
-                    assert_eq!(
-                        power > 1e6,
-                        hz == row || hz == column,
-                        "{event} at {hz} Hz: {power}"
-                    );
-                }
-            }
         }
     }
 }

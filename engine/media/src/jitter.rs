@@ -1,9 +1,10 @@
-//! Their audio, made even: packets that come early, late, twice or never become one sample after the other.
+//! Their audio, made even: packets that come early, late, twice or never become one sample after
+//! the other.
 //!
-//! A ring of samples ordered by timestamp, read a fixed delay behind the first packet. By timestamp and not by
-//! sequence number, so that the pauses of a peer that sends nothing while its user is silent, and the digits
-//! that take a stretch of audio's place, keep their length. What never came is silence; nothing is stretched,
-//! since a recording must say what was heard and when.
+//! A ring of samples ordered by timestamp, read a fixed delay behind the first packet. By timestamp
+//! and not by sequence number, so that the pauses of a peer that sends nothing while its user is
+//! silent, and the digits that take a stretch of audio's place, keep their length. What never came
+//! is silence; nothing is stretched, since a recording must say what was heard and when.
 
 use crate::codec::SAMPLES_PER_MS;
 use crate::port::Codec;
@@ -11,7 +12,8 @@ use crate::port::Codec;
 /// Samples the ring holds: 256 ms. More than that ahead of what is read is a jump.
 const RING_SAMPLES: u32 = 2_048;
 
-/// Packets in a row that come too late before the ring believes that their clock moved, not the network.
+/// Packets in a row that come too late before the ring believes that their clock moved, not the
+/// network.
 const LATE_IN_A_ROW_MAX: u8 = 5;
 
 /// After so long a silence a packet that is late comes from a clock that had stopped, as on hold.
@@ -39,8 +41,8 @@ pub struct Jitter {
 }
 
 impl Jitter {
-    /// Reads `delay_ms` behind the first packet: as late as a packet may come. 40 to 60 is usual; more than
-    /// 200 is cut to that.
+    /// Reads `delay_ms` behind the first packet: as late as a packet may come. 40 to 60 is usual;
+    /// more than 200 is cut to that.
     pub fn new(delay_ms: u32) -> Self {
         Self {
             samples: Box::new([0; RING_SAMPLES as usize]),

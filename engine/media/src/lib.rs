@@ -17,4 +17,5 @@ pub mod sdp;
 mod seeded;
 pub mod sink;
 pub mod stream;
+pub mod tones;
 pub mod wheel;

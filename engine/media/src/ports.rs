@@ -1,7 +1,9 @@
-//! Ports of calls: an even one for RTP, the next for RTCP (RFC 3550, 11), taken, given back, and rested.
+//! Ports of calls: an even one for RTP, the next for RTCP (RFC 3550, 11), taken, given back, and
+//! rested.
 //!
-//! A port that was just closed still gets what their side sends until it has seen our BYE. Given to the next
-//! call at once, that call would hear the one before. So a pair stays bound, and deaf, for a while.
+//! A port that was just closed still gets what their side sends until it has seen our BYE. Given to
+//! the next call at once, that call would hear the one before. So a pair stays bound, and deaf, for
+//! a while.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,15 +20,19 @@ const DRAWS_MAX: usize = 64;
 pub struct PortOptions {
     /// The address that calls send from and listen on.
     pub ip: IpAddr,
-    /// The ports that may be used, both ends included; what the firewall lets through. None: any free ones.
+    /// The address that others reach `ip` at, for the SDP, when it is another: behind a NAT that
+    /// maps ports one to one, or when `ip` is `0.0.0.0`, which is nobody's address.
+    pub advertised: Option<IpAddr>,
+    /// The ports that may be used, both ends included; what the firewall lets through. None: any
+    /// free ones.
     pub range: Option<RangeInclusive<u16>>,
     /// How long a pair rests after its call, in milliseconds.
     pub rest_ms: u32,
-    /// Kernel memory for what came in and was not read yet, per socket. 32 kB hold some 25 packets, half a
-    /// second; it also bounds what a flood can take.
+    /// Kernel memory for what came in and was not read yet, per socket. 32 kB hold some 25 packets,
+    /// half a second; it also bounds what a flood can take.
     pub receive_buffer_bytes: usize,
-    /// The DiffServ code point of what is sent: 46, expedited forwarding, is what carriers expect of voice (RFC
-    /// 4594). 0 marks nothing. A system that refuses is not insisted with.
+    /// The DiffServ code point of what is sent: 46, expedited forwarding, is what carriers expect
+    /// of voice (RFC 4594). 0 marks nothing. A system that refuses is not insisted with.
     pub dscp: u8,
 }
 
@@ -35,6 +41,7 @@ impl Default for PortOptions {
     fn default() -> Self {
         Self {
             ip: IpAddr::from([127, 0, 0, 1]),
+            advertised: None,
             range: None,
             rest_ms: 500,
             receive_buffer_bytes: 32 * 1024,
@@ -50,7 +57,7 @@ pub struct PortPair {
     pub rtp: UdpSocket,
     /// At the port above.
     pub rtcp: UdpSocket,
-    /// Where RTP listens.
+    /// Where RTP listens, as others reach it.
     pub local: SocketAddr,
 }
 
@@ -80,7 +87,7 @@ pub enum PortFault {
         ip: IpAddr,
     },
     /// The system refuses: the address is not ours, or there are too many open files.
-    #[error("no RTP socket on {ip}: {source}")]
+    #[error("no RTP socket on {ip}")]
     System {
         /// On which address.
         ip: IpAddr,
@@ -159,8 +166,7 @@ impl Ports {
                 Ok((rtp, rtcp)) => {
                     self.ours[at] = true;
                     self.next = at + 1;
-                    let local = SocketAddr::new(self.options.ip, port);
-                    return Ok(PortPair { rtp, rtcp, local });
+                    return Ok(PortPair { rtp, rtcp, local: self.reached_at(port) });
                 }
                 Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => others += 1,
                 Err(source) => return Err(PortFault::System { ip: self.options.ip, source }),
@@ -182,13 +188,17 @@ impl Ports {
                 Ok(neighbour) => {
                     let (rtp, rtcp) =
                         if port % 2 == 0 { (drawn, neighbour) } else { (neighbour, drawn) };
-                    return Ok(PortPair { rtp, rtcp, local: SocketAddr::new(ip, port & !1) });
+                    return Ok(PortPair { rtp, rtcp, local: self.reached_at(port & !1) });
                 }
                 Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {}
                 Err(fault) => return Err(system(fault)),
             }
         }
         Err(PortFault::NoNeighbours { ip })
+    }
+
+    fn reached_at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.options.advertised.unwrap_or(self.options.ip), port)
     }
 
     fn bind(&self, port: u16) -> io::Result<UdpSocket> {
@@ -211,7 +221,8 @@ impl Ports {
     }
 }
 
-/// Nothing is queued any more: the kernel throws away what arrives. Where it cannot, the buffer stays full.
+/// Nothing is queued any more: the kernel throws away what arrives. Where it cannot, the buffer
+/// stays full.
 #[cfg(target_os = "linux")]
 pub(crate) fn deafen(socket: &UdpSocket) {
     // BPF_RET with 0: keep no byte of any packet.

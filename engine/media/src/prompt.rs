@@ -38,8 +38,8 @@ impl Prompt {
     }
 }
 
-/// The prompts that were loaded, by name. A clone is the same collection: a pump plays from it while prompts
-/// are added and replaced. What is being played stays until it was played.
+/// The prompts that were loaded, by name. A clone is the same collection: a pump plays from it
+/// while prompts are added and replaced. What is being played stays until it was played.
 #[derive(Clone, Debug, Default)]
 pub struct Prompts {
     by_name: Arc<RwLock<HashMap<String, Arc<Prompt>>>>,
@@ -52,7 +52,8 @@ pub struct FolderLimits {
     pub clip: ClipLimits,
     /// Files that are loaded. More are reported and left out.
     pub files_max: usize,
-    /// Length of all prompts together, at 16 kB of memory per second. What goes beyond is reported and left out.
+    /// Length of all prompts together, at 16 kB of memory per second. What goes beyond is reported
+    /// and left out.
     pub total_ms_max: u64,
     /// How many folders deep.
     pub depth_max: usize,
@@ -100,9 +101,9 @@ impl Prompts {
         Self::default()
     }
 
-    /// Loads every `.wav` and `.mp3` file below a folder, under its path from there with `/` between
-    /// (`greeting.wav`, `en/menu.mp3`). What cannot be loaded is told and does not stop the others. Files and
-    /// folders whose name begins with a dot are passed over.
+    /// Loads every `.wav` and `.mp3` file below a folder, under its path from there with `/`
+    /// between (`greeting.wav`, `en/menu.mp3`). What cannot be loaded is told and does not stop the
+    /// others. Files and folders whose name begins with a dot are passed over.
     pub fn load_folder(&self, folder: &Path, limits: FolderLimits) -> Vec<PromptFault> {
         let mut faults = Vec::new();
         let mut files = Vec::new();
@@ -214,7 +215,8 @@ mod tests {
         folder
     }
 
-    /// Loads a folder: the names that are there, and the faults with the folder's own path left out.
+    /// Loads a folder: the names that are there, and the faults with the folder's own path left
+    /// out.
     fn check(files: &[(&str, &[u8])], limits: FolderLimits, names: &[&str], faults: &[&str]) {
         let folder = folder(files);
         let prompts = Prompts::new();

@@ -1,7 +1,8 @@
 //! The sink: an address for calls that have no media of their own.
 //!
-//! A call without a prompt still needs an address in its SDP, and gets RTP there. All such calls of a node share
-//! one pair of ports that hears nothing: the kernel drops each packet before any thread would wake for it.
+//! A call without a prompt still needs an address in its SDP, and gets RTP there. All such calls of
+//! a node share one pair of ports that hears nothing: the kernel drops each packet before any
+//! thread would wake for it.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,9 @@
 //! The slot wheel: which streams' turn it is, millisecond by millisecond.
 //!
-//! A value without a clock: the time is an input. Streams are spread over the slots of their packet interval, so
-//! that a thousand of them do not all send in the same millisecond. The wheel has as many slots as the intervals
-//! have in common: 120 ms hold each of 10, 20, 30, 40 and 60 ms a whole number of times.
+//! A value without a clock: the time is an input. Streams are spread over the slots of their packet
+//! interval, so that a thousand of them do not all send in the same millisecond. The wheel has as
+//! many slots as the intervals have in common: 120 ms hold each of 10, 20, 30, 40 and 60 ms a whole
+//! number of times.
 
 /// Milliseconds until the pattern repeats.
 const SLOTS: usize = 120;
@@ -10,8 +11,9 @@ const SLOTS: usize = 120;
 /// Microseconds of a slot.
 pub const SLOT_US: u64 = 1_000;
 
-/// How late a slot may be served. Beyond, the slots between are passed over: a burst of many packets at once
-/// would only be thrown away by the other side's jitter buffer, and streams must not lag for ever.
+/// How late a slot may be served. Beyond, the slots between are passed over: a burst of many
+/// packets at once would only be thrown away by the other side's jitter buffer, and streams must
+/// not lag for ever.
 const BEHIND_US_MAX: u64 = 60_000;
 
 /// Where a stream sits.
@@ -80,8 +82,8 @@ impl Wheel {
         Some((self.next + ahead.expect("who is seated is in a slot")) * SLOT_US)
     }
 
-    /// The time of the slot whose turn it is, when it has come; each slot is told once, in order, empty ones
-    /// are left out. Its streams are [`Wheel::in_turn`].
+    /// The time of the slot whose turn it is, when it has come; each slot is told once, in order,
+    /// empty ones are left out. Its streams are [`Wheel::in_turn`].
     pub fn turn(&mut self, now_us: u64) -> Option<u64> {
         let due_us = self.due_us().filter(|&due_us| due_us <= now_us)?;
         let behind_us = now_us - due_us;
@@ -115,7 +117,8 @@ mod tests {
     use super::*;
     use crate::seeded::Seeded;
 
-    /// Turns until `until_ms`, a millisecond at a time; the times (in ms) at which `key` was served.
+    /// Turns until `until_ms`, a millisecond at a time; the times (in ms) at which `key` was
+    /// served.
     fn served(wheel: &mut Wheel, key: u32, from_ms: u64, until_ms: u64) -> Vec<u64> {
         let mut times = Vec::new();
         for now_ms in from_ms..=until_ms {

@@ -3,10 +3,11 @@
 use crate::clock::Clock;
 use crate::dns::Dns;
 use crate::inbox::{Arrived, Inbox, pair};
-use crate::list::Loading;
+use crate::list::{LoadedRun, Loading};
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::vault::NodeVault;
 use crate::wire::{BindError, Wire};
+use campaign::{Batch, BatchOptions};
 use media::port::{MediaHeard, MediaOrder};
 use media::prompt::Prompts;
 use media::pump::{Pump, PumpOptions};
@@ -105,6 +106,7 @@ pub struct Prepared {
     /// What opening the log found.
     pub recovery: Recovery,
     clock: Clock,
+    batches: Vec<(Batch, [u8; 16])>,
 }
 
 impl Prepared {
@@ -118,7 +120,8 @@ impl Prepared {
         let (keyring, key_file, _) = folder.open_keys(options.key_file.as_deref())?;
         let (log, recovery) = folder.open_log()?;
         let vault = NodeVault { keyring, secret };
-        Ok(Self { options, folder, vault, key_file, log, recovery, clock: Clock::start() })
+        let (clock, batches) = (Clock::start(), Vec::new());
+        Ok(Self { options, folder, vault, key_file, log, recovery, clock, batches })
     }
 
     /// Begins to load a run of a batch.
@@ -130,9 +133,11 @@ impl Prepared {
         Ok(Loading::begin(&mut self.log, &mut self.key_file, &mut self.vault, batch, again, at)?)
     }
 
-    /// Who opens what is sealed, for views.
-    pub fn vault(&self) -> NodeVault {
-        self.vault.clone()
+    /// Lets a run that was loaded dial from the start on. Its `run` and that of the options are
+    /// the same.
+    pub fn run(&mut self, options: BatchOptions, loaded: LoadedRun) {
+        let batch = Batch::new(options, loaded.length, loaded.dropped);
+        self.batches.push((batch, loaded.stream));
     }
 
     /// Rebuilds the calls and starts the threads.
@@ -187,6 +192,9 @@ impl Prepared {
         let (notices, told) = channel();
         let gauges = Arc::new(Gauges::default());
         let mut board = board;
+        for (batch, stream) in self.batches {
+            board.handle(Input::RunBatch(Box::new(batch), stream), self.clock.now());
+        }
         let unfinished = board.start(self.clock.now());
         let shard = Shard {
             poll,

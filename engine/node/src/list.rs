@@ -3,7 +3,7 @@
 use crate::vault::NodeVault;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use store::file::RealFiles;
 use store::writer::KeySink;
 use store::{Append, Expected, Log, NewEvent, Reader, StoreError};
@@ -29,8 +29,8 @@ pub enum Taken {
     Added(CalleeKey),
     /// An earlier load of the same run had this callee already.
     Known(CalleeKey),
-    /// An earlier row of this list has the same callee.
-    Duplicate,
+    /// An earlier row of this list, that of this line, has the same callee.
+    Duplicate(u32),
 }
 
 /// A run of a batch that is being loaded. What was taken is durable after [`Loading::finish`],
@@ -43,7 +43,7 @@ pub struct Loading<'a> {
     run: u32,
     length: u32,
     known: HashSet<CalleeKey>,
-    here: HashSet<CalleeKey>,
+    here: HashMap<CalleeKey, u32>,
     gathered: Vec<NewEvent>,
     at: Timestamp,
     counts: BatchLoaded,
@@ -58,6 +58,8 @@ pub struct LoadedRun {
     pub run: u32,
     /// How many events the stream has.
     pub length: u32,
+    /// Callees of earlier loads that this list does not have any more: they are not dialled.
+    pub dropped: BTreeSet<CalleeKey>,
 }
 
 impl<'a> Loading<'a> {
@@ -85,7 +87,7 @@ impl<'a> Loading<'a> {
         let length = log.last_revision(stream)?.map_or(0, |last| last.0 + 1);
         let mut loading = Self {
             known: HashSet::new(),
-            here: HashSet::new(),
+            here: HashMap::new(),
             gathered: Vec::new(),
             counts: BatchLoaded { rows: 0, added: 0, rejected: 0 },
             log,
@@ -127,10 +129,11 @@ impl<'a> Loading<'a> {
     pub fn take(&mut self, row: Row) -> Result<Taken, StoreError> {
         self.counts.rows += 1;
         let callee = self.vault.callee_key(&row.phone);
-        if !self.here.insert(callee) {
+        if let Some(first) = self.here.get(&callee) {
             self.counts.rejected += 1;
-            return Ok(Taken::Duplicate);
+            return Ok(Taken::Duplicate(*first));
         }
+        self.here.insert(callee, row.line);
         if !self.known.insert(callee) {
             return Ok(Taken::Known(callee));
         }
@@ -159,7 +162,9 @@ impl<'a> Loading<'a> {
         let counts = self.counts.clone();
         self.gather(BatchEvent::BatchLoaded(counts));
         self.flush()?;
-        Ok(LoadedRun { stream: self.stream.id, run: self.run, length: self.length })
+        let (stream, run, length) = (self.stream.id, self.run, self.length);
+        let dropped = self.known.into_iter().filter(|callee| !self.here.contains_key(callee));
+        Ok(LoadedRun { stream, run, length, dropped: dropped.collect() })
     }
 
     fn gather(&mut self, event: BatchEvent) {

@@ -21,8 +21,10 @@ use store::{Appender, Reader, Stored};
 use switchboard::{Answer, BatchIndex, Input, Now, Output, Switchboard, Ticket};
 
 /// How often events are handed to the store when there are always more: one sync then serves
-/// many calls, and the first event after a quiet moment does not wait.
-const COMMIT_EVERY: Duration = Duration::from_millis(2);
+/// many calls, and the first event after a quiet moment does not wait. A call waits for the disk
+/// four or five times, and a telephone network takes 100 ms for each of them; a sync costs a core
+/// 0.1 ms, so at a thousand calls a second this is 20 µs a call instead of 100.
+const COMMIT_EVERY: Duration = Duration::from_millis(5);
 /// The longest that the loop sleeps.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 

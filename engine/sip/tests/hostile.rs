@@ -84,7 +84,7 @@ fn mutate(chance: &mut Chance, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
 fn no_change_to_a_message_breaks_what_reads_it() {
     let sound = sound();
     let mut chance = Chance(2026);
-    for round in 0..30_000 {
+    for round in 0..12_000 {
         let mut bytes: Vec<u8> = chance.one_of(&sound).clone();
         mutate(&mut chance, &mut bytes, &sound);
         check(&format!("round {round}"), &bytes, exercise::message);
@@ -111,7 +111,7 @@ fn no_change_to_a_stream_depends_on_how_it_is_cut() {
 #[test]
 fn no_value_breaks_what_reads_it() {
     let mut chance = Chance(822);
-    for round in 0..30_000 {
+    for round in 0..15_000 {
         let text = chance.text(8);
         check(&format!("round {round}"), text.as_bytes(), exercise::values);
     }
@@ -120,7 +120,7 @@ fn no_value_breaks_what_reads_it() {
 #[test]
 fn no_text_breaks_what_writes_it() {
     let mut chance = Chance(1725);
-    for round in 0..20_000 {
+    for round in 0..10_000 {
         let few = 1 + chance.below(4);
         let texts: Vec<_> = (0..6).map(|_| chance.text(few).into_bytes()).collect();
         check(&format!("round {round}"), &texts.join(&0xff), exercise::writing);
@@ -168,9 +168,15 @@ fn every_header_bears_every_hostile_value_in_bounded_time() {
     ];
     for name in Name::all().map(Name::text).chain(["X-Unknown", "l", "v", ""]) {
         for (at, value) in values.iter().enumerate() {
-            for start in ["SIP/2.0 401 No", "INVITE sip:a@b SIP/2.0"] {
-                // Instead of the sound header of that name, and beside it.
-                for line in ["", &format!("{name}: x\r\n")] {
+            // A short value in both kinds of message, instead of the sound header of that name and
+            // beside it; a long one in one of them, to keep the test to seconds.
+            let short = value.len() < 100;
+            let starts = ["SIP/2.0 401 No", "INVITE sip:a@b SIP/2.0"];
+            for start in
+                starts.into_iter().skip(if short { 0 } else { at % 2 }).take(1 + usize::from(short))
+            {
+                for line in ["", &format!("{name}: x\r\n")].into_iter().take(1 + usize::from(short))
+                {
                     let sound =
                         String::from_utf8(with("")).expect("text").replace("SIP/2.0 401 No", start);
                     let kept: String = sound

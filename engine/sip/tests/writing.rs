@@ -305,8 +305,8 @@ fn whatever_text_is_put_in_the_headers_stay_as_many_and_say_the_same() {
             continue;
         }
         left += 1;
-        let message =
-            parse(&out).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out)));
+        let message = parse(&out)
+            .unwrap_or_else(|e| panic!("{}: {}", e.fault, String::from_utf8_lossy(&out)));
         assert_eq!(message.all_headers().count(), 8, "{}", String::from_utf8_lossy(&out));
         assert_eq!(
             SipUri::parse(message.uri()).expect("ours").user_text().as_deref(),
@@ -324,7 +324,7 @@ fn whatever_text_is_put_in_the_headers_stay_as_many_and_say_the_same() {
         let source = "192.0.2.9:5060".parse().expect("an address");
         if respond(&mut again, &message, 200, &phrase, Some("ours"), source).finish().is_ok() {
             let response = parse(&again)
-                .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&again)));
+                .unwrap_or_else(|e| panic!("{}: {}", e.fault, String::from_utf8_lossy(&again)));
             assert_eq!(response.all_headers().count(), 6, "{}", String::from_utf8_lossy(&again));
             assert_eq!(response.from(), message.from());
             assert_eq!(response.cseq(), message.cseq());
@@ -356,8 +356,8 @@ fn whatever_a_peer_sends_is_repeated_without_a_header_more() {
         };
         let source = "192.0.2.9:5060".parse().expect("an address");
         if respond(&mut out, &message, 200, "OK", Some("ours"), source).finish().is_ok() {
-            let response =
-                parse(&out).unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&out)));
+            let response = parse(&out)
+                .unwrap_or_else(|e| panic!("{}: {:?}", e.fault, String::from_utf8_lossy(&out)));
             assert_eq!(
                 response.via_count(),
                 message.via_count(),
@@ -371,8 +371,8 @@ fn whatever_a_peer_sends_is_repeated_without_a_header_more() {
         if message.is_request()
             && ack(&mut out, &message, message.header(Name::To).unwrap_or("")).is_ok()
         {
-            let ack =
-                parse(&out).unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&out)));
+            let ack = parse(&out)
+                .unwrap_or_else(|e| panic!("{}: {:?}", e.fault, String::from_utf8_lossy(&out)));
             assert_eq!(count(&ack, &[Name::Route]), count(&message, &[Name::Route]));
             assert_eq!((ack.via_count(), ack.method()), (1, Some(Method::Ack)));
         }

@@ -25,7 +25,7 @@ pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
 
 use call::{Effect, Signal};
-use campaign::{Batch, BatchOptions, Item, Redials};
+use campaign::{Batch, Item, Redials};
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use journal::Journal;
@@ -92,8 +92,8 @@ pub enum Input {
     Place(Ticket, Box<PlaceCall>),
     /// Somebody wants a call to end.
     End(Ticket, EndCall),
-    /// A batch is to run: its options, the id of its stream and how many events that has.
-    RunBatch(Box<BatchOptions>, [u8; 16], u32),
+    /// A batch is to run; the id of its stream.
+    RunBatch(Box<Batch>, [u8; 16]),
     /// The items of a stretch of a batch's stream, and the revision after it.
     ItemsRead(BatchIndex, Vec<Item>, Revision),
     /// The first event of a call that a command was repeated for: its fingerprint, or nothing
@@ -224,9 +224,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         match input {
             Input::Place(ticket, command) => self.place_command(ticket, *command, now),
             Input::End(ticket, command) => self.end_command(ticket, &command, now),
-            Input::RunBatch(options, stream, length) => {
-                self.batches.push((Batch::new(*options, length), stream));
-            }
+            Input::RunBatch(batch, stream) => self.batches.push((*batch, stream)),
             Input::ItemsRead(batch, items, next) => self.batches[batch.0].0.read(items, next),
             Input::FirstRead(call, fingerprint) => self.first_read(call, fingerprint),
             Input::Sip(heard) => self.sip_heard(heard, now),
@@ -471,10 +469,11 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         slot.leg = None;
     }
 
-    /// The name of the next try's leg: unlike every other for four billion tries.
+    /// The name of the next try's leg: unlike every other for four billion tries. Its low half
+    /// counts up, as the user agent's table likes it; its high half is the call's slot.
     fn next_leg(&mut self, key: Key) -> LegId {
         self.tries = self.tries.wrapping_add(1);
-        LegId(u64::from(self.tries) << 32 | u64::from(key.index()))
+        LegId(u64::from(key.index()) << 32 | u64::from(self.tries))
     }
 
     fn random(&mut self) -> u128 {

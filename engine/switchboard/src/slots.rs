@@ -177,7 +177,7 @@ impl Slots {
 
     /// The call whose try this leg is; its index stands in the leg.
     pub fn of_leg(&self, leg: LegId) -> Option<Key> {
-        let key = self.key_at(leg.0 as u32)?;
+        let key = self.key_at((leg.0 >> 32) as u32)?;
         (self[key].leg == Some(leg)).then_some(key)
     }
 

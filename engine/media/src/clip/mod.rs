@@ -1,7 +1,7 @@
 //! Audio files to [`Clip`]s: mono, 8 kHz, 16 bits, whatever they were before.
 //!
-//! Runs when prompts are loaded, never during a call. A file that cannot be used gives one sentence that says
-//! which file, what is wrong, and what to do; it never costs the others.
+//! Runs when prompts are loaded, never during a call. A file that cannot be used gives one sentence
+//! that says which file, what is wrong, and what to do; it never costs the others.
 
 mod mp3;
 mod resample;
@@ -22,7 +22,8 @@ pub struct ClipLimits {
 }
 
 impl Default for ClipLimits {
-    /// 64 MiB and 10 minutes: a CD-quality stereo file of 6 minutes, a phone-quality one of the full length.
+    /// 64 MiB and 10 minutes: a CD-quality stereo file of 6 minutes, a phone-quality one of the
+    /// full length.
     fn default() -> Self {
         Self { bytes_max: 64 * 1024 * 1024, ms_max: 10 * 60 * 1_000 }
     }
@@ -115,7 +116,8 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Reads a WAV file (8 to 32 bits, float, A-law, µ-law) or an MP3 file, told apart by what is in them.
+    /// Reads a WAV file (8 to 32 bits, float, A-law, µ-law) or an MP3 file, told apart by what is
+    /// in them.
     pub fn load(path: &Path, limits: ClipLimits) -> Result<Self, ClipFault> {
         let unreadable = |source| ClipFault::Unreadable { path: path.to_owned(), source };
         let bytes = fs::metadata(path).map_err(unreadable)?.len();
@@ -168,8 +170,9 @@ impl Clip {
         (self.samples.len() as u32).div_ceil(SAMPLES_PER_MS)
     }
 
-    /// Lays `overlay` onto this one from `at_ms` on; what would be too loud for 16 bits stays at the loudest. It
-    /// grows when the overlay ends after it, with silence before when the overlay begins after it.
+    /// Lays `overlay` onto this one from `at_ms` on; what would be too loud for 16 bits stays at
+    /// the loudest. It grows when the overlay ends after it, with silence before when the overlay
+    /// begins after it.
     pub fn mix(&mut self, overlay: &Self, at_ms: u32) {
         let at = at_ms as usize * SAMPLES_PER_MS as usize;
         let end = at + overlay.samples.len();
@@ -186,7 +189,8 @@ impl Clip {
             return Err(Fault::Empty);
         }
         let mut samples = resample::to_8_khz(decoded)?;
-        // A filter rings a little beyond a loud edge. The whole clip gives way then, instead of clipping there.
+        // A filter rings a little beyond a loud edge. The whole clip gives way then, instead of
+        // clipping there.
         let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
         if peak > 1.0 {
             samples.iter_mut().for_each(|sample| *sample /= peak);
@@ -215,8 +219,8 @@ impl Collector {
         }
     }
 
-    /// Samples of all channels in turn. What is no number, or absurdly loud, is silence: a filter would spread
-    /// it over all that is near.
+    /// Samples of all channels in turn. What is no number, or absurdly loud, is silence: a filter
+    /// would spread it over all that is near.
     fn take(&mut self, interleaved: &[f32], channels: usize) -> Result<(), Fault> {
         for frame in interleaved.chunks_exact(channels) {
             let mean = frame.iter().sum::<f32>() / channels as f32;

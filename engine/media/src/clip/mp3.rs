@@ -48,7 +48,8 @@ pub(super) fn decode(bytes: Vec<u8>, ms_max: u32) -> Result<Decoded, Fault> {
         }
         let audio = match decoder.decode(&packet) {
             Ok(audio) => audio,
-            // One frame of 26 ms is damaged, or leans on one that was cut off before the file's beginning.
+            // One frame of 26 ms is damaged, or leans on one that was cut off before the file's
+            // beginning.
             Err(Error::DecodeError(_)) => continue,
             Err(fault) => return Err(broken(fault)),
         };

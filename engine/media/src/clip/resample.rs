@@ -6,8 +6,8 @@ use rubato::{Fft, FixedSync, Resampler};
 use super::{Decoded, Fault};
 use crate::codec::SAMPLE_RATE_HZ;
 
-/// Samples of 8 kHz per FFT block, at least. The longer, the steeper the filter: at 1024 it passes 3.8 kHz and
-/// stops at 4, as a telephone line does anyway.
+/// Samples of 8 kHz per FFT block, at least. The longer, the steeper the filter: at 1024 it passes
+/// 3.8 kHz and stops at 4, as a telephone line does anyway.
 const BLOCK_SAMPLES: usize = 1_024;
 
 pub(super) fn to_8_khz(decoded: Decoded) -> Result<Vec<f32>, Fault> {

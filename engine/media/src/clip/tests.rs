@@ -155,7 +155,7 @@ fn what_is_8_khz_already_is_not_touched() {
 
 #[test]
 fn a_loud_edge_gives_way_instead_of_clipping() {
-    let square = |frame: u32, _| if frame / 60 % 2 == 0 { 1.0 } else { -1.0 };
+    let square = |frame: u32, _| if (frame / 60).is_multiple_of(2) { 1.0 } else { -1.0 };
     let clip = clip(wav(48_000, 1, 16, 24_000, square));
     let loudest =
         |samples: &[i16]| samples.iter().filter(|sample| sample.unsigned_abs() >= 32_766).count();
@@ -198,7 +198,8 @@ fn mp3_is_read_in_mono_and_stereo() {
     assert!(cut.ms() > 300, "the frames before the cut are whole: {} ms", cut.ms());
 }
 
-/// A WAV frame around G.711 or anything else, with what the header says about the length of the data.
+/// A WAV frame around G.711 or anything else, with what the header says about the length of the
+/// data.
 fn framed(tag: u16, length: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"RIFF\xff\xff\xff\xffWAVELIST\x03\0\0\0odd\0fmt \x12\0\0\0".to_vec();
     bytes.extend(tag.to_le_bytes());

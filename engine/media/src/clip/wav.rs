@@ -1,5 +1,6 @@
-//! WAV: `hound` reads samples; the frame around them is looked at first, for what hound does not take: G.711
-//! (the telephone world's own WAV), and lengths that a program wrote before it knew them.
+//! WAV: `hound` reads samples; the frame around them is looked at first, for what hound does not
+//! take: G.711 (the telephone world's own WAV), and lengths that a program wrote before it knew
+//! them.
 
 use std::io::Cursor;
 

@@ -1,8 +1,9 @@
 //! The pump: one thread that owns the sockets of many calls and keeps their time.
 //!
-//! Orders go in by a channel, what was heard comes out through a closure; the thread turns the [slot
-//! wheel](crate::wheel) and does, per stream and slot, a `recv` loop and at most one `send`. No task per call, no
-//! allocation per packet. Streams are opened in the caller's thread, so that the address is known at once.
+//! Orders go in by a channel, what was heard comes out through a closure; the thread turns the
+//! [slot wheel](crate::wheel) and does, per stream and slot, a `recv` loop and at most one `send`.
+//! No task per call, no allocation per packet. Streams are opened in the caller's thread, so that
+//! the address is known at once.
 
 mod measures;
 #[cfg(test)]
@@ -10,8 +11,10 @@ mod tests;
 mod turn;
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::iter::successors;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +41,8 @@ pub struct PumpOptions {
     pub record: RecordOptions,
     /// Streams that may be open at once; each has two sockets. Beyond, opening fails.
     pub streams_max: usize,
-    /// Orders that may wait. Beyond, [`Pump::order`] waits until the pump has taken some, a millisecond or two.
+    /// Orders that may wait. Beyond, [`Pump::order`] waits until the pump has taken some, a
+    /// millisecond or two.
     pub orders_waiting_max: usize,
 }
 
@@ -55,17 +59,20 @@ impl Default for PumpOptions {
     }
 }
 
-/// Who is told what was heard. It is called from the pump's threads and must not wait: every stream would.
+/// Who is told what was heard. It is called from the pump's threads and must not wait: every stream
+/// would.
 type Heard = Arc<dyn Fn(MediaHeard) + Send + Sync>;
 
-/// The handle of a running pump. When it is dropped every stream is closed, and recordings are finished.
+/// The handle of a running pump. When it is dropped every stream is closed, and recordings are
+/// finished.
 pub struct Pump {
     orders: SyncSender<Order>,
     shared: Arc<Shared>,
     heard: Heard,
     stream_options: Arc<StreamOptions>,
     streams_max: usize,
-    // Dropped in this order: the thread closes the streams, then the recorder writes what they left.
+    // Dropped in this order: the thread closes the streams, then the recorder writes what they
+    // left.
     thread: Option<JoinHandle<()>>,
     recorder: Recorder,
 }
@@ -116,8 +123,9 @@ impl Pump {
         Ok(Self { orders, shared, heard, stream_options, streams_max, thread, recorder })
     }
 
-    /// Opens a stream, in the caller's thread: [`MediaHeard::Opened`] with its address, which listens from now
-    /// on, or [`MediaHeard::OpenFailed`]. The answer is returned, not told to the closure.
+    /// Opens a stream, in the caller's thread: [`MediaHeard::Opened`] with its address, which
+    /// listens from now on, or [`MediaHeard::OpenFailed`]. The answer is returned, not told to the
+    /// closure.
     pub fn open(&self, stream: StreamId, record: Option<PathBuf>) -> MediaHeard {
         match self.try_open(stream, record) {
             Ok(heard) => heard,
@@ -125,8 +133,8 @@ impl Pump {
         }
     }
 
-    /// Gives an order. What comes of it is told to the closure, [`MediaOrder::Open`] included. An order for a
-    /// stream that is not open, or not any more, is passed over.
+    /// Gives an order. What comes of it is told to the closure, [`MediaOrder::Open`] included. An
+    /// order for a stream that is not open, or not any more, is passed over.
     pub fn order(&self, order: MediaOrder) {
         match order {
             MediaOrder::Open { stream, record } => (self.heard)(self.open(stream, record)),
@@ -153,7 +161,7 @@ impl Pump {
         if !door.open.insert(stream) {
             return Err(format!("stream {} is open already", stream.0));
         }
-        let taken = door.ports.take(now_us).map_err(|fault| fault.to_string());
+        let taken = door.ports.take(now_us).map_err(|fault| sentence(&fault));
         drop(door);
         let opened = taken.and_then(|pair| match record.map(|path| self.recorder.create(&path)) {
             None => Ok((pair, None)),
@@ -213,8 +221,14 @@ impl Shared {
     }
 }
 
-/// The standard library seeds its hash maps from the system's randomness: enough to be unguessable, and no crate
-/// more.
+/// A fault and what it comes from, in one line.
+fn sentence(fault: &dyn Error) -> String {
+    let causes = successors(fault.source(), |&cause| cause.source());
+    causes.fold(fault.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+/// The standard library seeds its hash maps from the system's randomness: enough to be unguessable,
+/// and no crate more.
 fn randomness() -> Randomness {
     let state = RandomState::new();
     Randomness([state.hash_one(0), state.hash_one(1), state.hash_one(2)])

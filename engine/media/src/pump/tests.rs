@@ -337,3 +337,19 @@ fn a_stranger_never_reaches_the_recording() {
     assert!(loudest < 0.04, "the stranger is heard: {loudest}");
     assert!(loudest > 0.02, "the peer is not heard: {loudest}");
 }
+
+#[test]
+fn the_address_told_is_the_one_that_others_reach() {
+    let ports = PortOptions { advertised: Some([192, 0, 2, 7].into()), ..PortOptions::default() };
+    let bench = Bench::with(PumpOptions { ports, ..PumpOptions::default() });
+    let local = bench.open(ONE, None);
+    let (peer, sends) = (Peer::new(), Peer::new());
+    bench.connect(ONE, peer.local());
+    bench.play(ONE, "short");
+    peer.packet();
+    // It listens at its own address, under the port that was told.
+    sends.rtp.send_to(b"noise", ("127.0.0.1", local.port())).expect("sent");
+    peer.packet();
+    peer.packet();
+    assert_eq!((local.ip(), bench.close(ONE).discarded), ([192, 0, 2, 7].into(), 1));
+}

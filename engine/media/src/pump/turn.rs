@@ -16,11 +16,13 @@ use crate::rtp::rtcp::COMPOUND_BYTES_MAX;
 use crate::stream::{PACKET_BYTES_MAX, Slot, Stream};
 use crate::wheel::{Seat, Wheel};
 
-/// Datagrams that are read of one stream in one slot. A peer that sends every 10 ms needs two; a flood gets no
-/// more than this of the others' time, and what it leaves in the buffer is bounded by the buffer.
+/// Datagrams that are read of one stream in one slot. A peer that sends every 10 ms needs two; a
+/// flood gets no more than this of the others' time, and what it leaves in the buffer is bounded by
+/// the buffer.
 const READS_MAX: usize = 6;
 
-/// Bytes of a datagram that are read: more than a network lets through in one piece. What is longer is cut.
+/// Bytes of a datagram that are read: more than a network lets through in one piece. What is longer
+/// is cut.
 const DATAGRAM_BYTES_MAX: usize = 2_048;
 
 /// How often the RTCP port is looked at: it gets a packet in five seconds.

@@ -1,9 +1,10 @@
 //! Recordings: what both sides said, ours left, theirs right, in one WAV file per call.
 //!
-//! The pump never waits for a disk. It fills blocks ([`Tape`]) and hands them to a thread of its own
-//! ([`Recorder`]). When that falls behind, blocks are dropped and their length is kept as silence, so that what
-//! follows is still in its time, and the recording says that it is incomplete. A file has its name only when it is
-//! whole on the disk; until then it is called `….part`.
+//! The pump never waits for a disk. It fills blocks ([`Tape`]) and hands them to a thread of its
+//! own ([`Recorder`]). When that falls behind, blocks are dropped and their length is kept as
+//! silence, so that what follows is still in its time, and the recording says that it is
+//! incomplete. A file has its name only when it is whole on the disk; until then it is called
+//! `….part`.
 
 mod tape;
 #[cfg(test)]
@@ -25,7 +26,8 @@ use crate::port::Recorded;
 /// Bounds of all recordings of a pump.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordOptions {
-    /// How many blocks (200 ms of a call, 6.4 kB) may wait for the disk. Beyond, blocks are dropped.
+    /// How many blocks (200 ms of a call, 6.4 kB) may wait for the disk. Beyond, blocks are
+    /// dropped.
     pub blocks_waiting_max: usize,
     /// How long a recording may be, in milliseconds. Beyond it ends, and says so; the call goes on.
     pub ms_max: u32,
@@ -42,7 +44,8 @@ impl Default for RecordOptions {
 
 /// What goes to the thread that writes.
 enum Note {
-    /// Audio of a recording, both channels in turn; before it so many frames of silence that were dropped.
+    /// Audio of a recording, both channels in turn; before it so many frames of silence that were
+    /// dropped.
     Block { reel: u32, dropped_frames: u32, samples: Vec<i16> },
     /// A recording begins.
     Begin { reel: u32, opened: Box<Reel> },
@@ -52,8 +55,8 @@ enum Note {
     Stop,
 }
 
-/// The thread that writes recordings, and the way to it. When it is dropped, what waits is written first, and
-/// tapes that are still open end there.
+/// The thread that writes recordings, and the way to it. When it is dropped, what waits is written
+/// first, and tapes that are still open end there.
 pub struct Recorder {
     notes: mpsc::Sender<Note>,
     waiting: Arc<AtomicUsize>,
@@ -73,8 +76,8 @@ impl Recorder {
         Ok(Self { notes, waiting, reels: AtomicUsize::new(0), options, thread: Some(thread) })
     }
 
-    /// Creates a recording's file, in the caller's thread, so that a folder that is not there is known before the
-    /// call is. The fault is one sentence.
+    /// Creates a recording's file, in the caller's thread, so that a folder that is not there is
+    /// known before the call is. The fault is one sentence.
     pub fn create(&self, path: &Path) -> Result<Tape, String> {
         if path.exists() {
             return Err(format!("the recording {} exists already", path.display()));
@@ -117,5 +120,6 @@ fn forget(part: &Path) {
     let _ = fs::remove_file(part);
 }
 
-/// What is told at the end: none when the call was never answered, so that there was nothing to record.
+/// What is told at the end: none when the call was never answered, so that there was nothing to
+/// record.
 pub type Outcome = Option<Recorded>;

@@ -12,10 +12,14 @@ use crate::port::Codec;
 /// Frames (a sample of each side) of a block: 200 ms.
 pub(super) const BLOCK_FRAMES: usize = 200 * SAMPLES_PER_MS as usize;
 
-/// A stream's recording as the pump fills it. It runs from [`Tape::run`] on; before, nothing is kept.
+/// Frames that are copied at once: a packet of 20 ms.
+const PIECE: usize = 20 * SAMPLES_PER_MS as usize;
+
+/// A stream's recording as the pump fills it. It runs from [`Tape::run`] on; before, nothing is
+/// kept.
 ///
-/// Theirs go through the jitter ring, which delays them; ours are delayed by as much, so that both channels are
-/// what this side said and heard at one time.
+/// Theirs go through the jitter ring, which delays them; ours are delayed by as much, so that both
+/// channels are what this side said and heard at one time.
 pub struct Tape {
     reel: u32,
     notes: Sender<Note>,
@@ -72,20 +76,26 @@ impl Tape {
         if !self.running {
             return;
         }
-        let silent = samples.saturating_sub(said.len());
-        for at in 0..samples {
-            let ours = if at < silent { 0 } else { codec.decode(said[at - silent]) };
-            self.frame(ours);
+        let mut silent = samples.saturating_sub(said.len());
+        while silent > 0 {
+            let piece = silent.min(PIECE);
+            self.frames(&[0; PIECE][..piece]);
+            silent -= piece;
+        }
+        let mut ours = [0; PIECE];
+        for said in said.chunks(PIECE) {
+            for (sample, &byte) in ours.iter_mut().zip(said) {
+                *sample = codec.decode(byte);
+            }
+            self.frames(&ours[..said.len()]);
         }
     }
 
-    /// The call is over: what the rings still hold is written, then the file is closed, and `told` hears what
-    /// became of it, from the writer's thread.
+    /// The call is over: what the rings still hold is written, then the file is closed, and `told`
+    /// hears what became of it, from the writer's thread.
     pub fn finish(mut self, told: impl FnOnce(Outcome) + Send + 'static) {
         if self.running {
-            for _ in 0..self.ours.len() {
-                self.frame(0);
-            }
+            self.turn(self.ours.len(), &[], Codec::Pcmu);
             self.hand_over();
         }
         let finish = Note::Finish { reel: self.reel, finish: Box::new(told) };
@@ -95,17 +105,20 @@ impl Tape {
         }
     }
 
-    fn frame(&mut self, ours: i16) {
-        let mut theirs = [0];
-        self.theirs.pull(&mut theirs);
-        let ours = std::mem::replace(&mut self.ours[self.ours_at], ours);
-        self.ours_at = (self.ours_at + 1) % self.ours.len();
-        if self.block.capacity() == 0 {
-            self.block.reserve_exact(BLOCK_FRAMES * 2);
-        }
-        self.block.extend([ours, theirs[0]]);
-        if self.block.len() == BLOCK_FRAMES * 2 {
-            self.hand_over();
+    /// At most [`PIECE`] samples of ours, and as many of theirs.
+    fn frames(&mut self, ours: &[i16]) {
+        let mut theirs = [0; PIECE];
+        self.theirs.pull(&mut theirs[..ours.len()]);
+        for (&ours, theirs) in ours.iter().zip(theirs) {
+            let ours = std::mem::replace(&mut self.ours[self.ours_at], ours);
+            self.ours_at = (self.ours_at + 1) % self.ours.len();
+            if self.block.capacity() == 0 {
+                self.block.reserve_exact(BLOCK_FRAMES * 2);
+            }
+            self.block.extend([ours, theirs]);
+            if self.block.len() == BLOCK_FRAMES * 2 {
+                self.hand_over();
+            }
         }
     }
 

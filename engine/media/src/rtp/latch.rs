@@ -1,10 +1,11 @@
 //! Who is *they*: the one address whose packets count (symmetric RTP, RFC 4961; strict source).
 //!
-//! Their SDP names an address. Behind a NAT it is not where their packets come from, and the only way to reach
-//! them is to answer to where they do come from. So for a short while after the answer another source may prove
-//! itself, by packets that follow on each other; then it is the only one. Whoever sprays RTP over our ports later
-//! ("RTP bleed") is a stranger: counted, never heard, never answered. The signalled address itself is theirs at
-//! any time: who can send from there is them, or could forge any packet.
+//! Their SDP names an address. Behind a NAT it is not where their packets come from, and the only
+//! way to reach them is to answer to where they do come from. So for a short while after the answer
+//! another source may prove itself, by packets that follow on each other; then it is the only one.
+//! Whoever sprays RTP over our ports later ("RTP bleed") is a stranger: counted, never heard, never
+//! answered. The signalled address itself is theirs at any time: who can send from there is them,
+//! or could forge any packet.
 
 use std::net::SocketAddr;
 
@@ -13,7 +14,8 @@ use super::packet::Header;
 /// Packets in sequence that prove another port of the signalled address.
 const PROOF_SAME_ADDRESS: u8 = 2;
 
-/// Packets in sequence that prove another address: 200 ms, in which the signalled one goes first if it sends.
+/// Packets in sequence that prove another address: 200 ms, in which the signalled one goes first if
+/// it sends.
 const PROOF_OTHER_ADDRESS: u8 = 10;
 
 /// A candidate that was not heard for so long makes room for another.
@@ -66,7 +68,8 @@ impl Latch {
         Self { symmetric, window_us, window_ends_us: 0, signalled, latched, candidate }
     }
 
-    /// Their SDP named this address. Said again unchanged it changes nothing; another one begins anew.
+    /// Their SDP named this address. Said again unchanged it changes nothing; another one begins
+    /// anew.
     pub fn expect(&mut self, signalled: SocketAddr, now_us: u64) {
         if self.signalled != Some(signalled) {
             self.signalled = Some(signalled);
@@ -160,7 +163,8 @@ mod tests {
         text.parse().expect("an address in a test")
     }
 
-    /// `count` packets in sequence from `source`, the first at `at_ms`: how many of them are theirs.
+    /// `count` packets in sequence from `source`, the first at `at_ms`: how many of them are
+    /// theirs.
     type Burst = (u64, &'static str, u16, u16);
 
     /// Bursts in order: how many packets of each are theirs, and where ours go at the end.

@@ -1,8 +1,9 @@
-//! What came in: which packets count, how many never came, how unevenly they came (RFC 3550, 6.4 and appendix A).
+//! What came in: which packets count, how many never came, how unevenly they came (RFC 3550, 6.4
+//! and appendix A).
 //!
-//! One [`Reception`] is one stream's whole life. The other side may start again in the middle of it, with a
-//! new SSRC or a jump in its numbers (a transfer, a media server that takes over): then counting goes on in a
-//! new [`Run`], and the totals are those of all runs.
+//! One [`Reception`] is one stream's whole life. The other side may start again in the middle of
+//! it, with a new SSRC or a jump in its numbers (a transfer, a media server that takes over): then
+//! counting goes on in a new [`Run`], and the totals are those of all runs.
 
 use super::packet::Header;
 use crate::codec::SAMPLES_PER_MS;
@@ -10,12 +11,12 @@ use crate::codec::SAMPLES_PER_MS;
 /// A gap up to this many packets is loss, beyond it is a restart (RFC 3550, A.1).
 const DROPOUT_MAX: u16 = 3_000;
 
-/// How far back a packet may be misordered. Beyond it is a restart (RFC 3550, A.1 says 100; the history
-/// by which doubles are known holds 64).
+/// How far back a packet may be misordered. Beyond it is a restart (RFC 3550, A.1 says 100; the
+/// history by which doubles are known holds 64).
 const MISORDER_MAX: u16 = 64;
 
-/// How often the other side may start again under a new SSRC before it is a nuisance. A transfer or music on
-/// hold makes one change; nobody makes hundreds.
+/// How often the other side may start again under a new SSRC before it is a nuisance. A transfer or
+/// music on hold makes one change; nobody makes hundreds.
 const SSRC_CHANGES_MAX: u16 = 64;
 
 /// What a packet is to the stream.
@@ -62,7 +63,8 @@ struct Run {
     highest: u64,
     /// Bit n: `highest - n` came.
     history: u64,
-    /// Transit time of the packet before, and its timestamp: equal timestamps are one digit's packets.
+    /// Transit time of the packet before, and its timestamp: equal timestamps are one digit's
+    /// packets.
     transit: Option<(u32, u32)>,
 }
 
@@ -82,8 +84,9 @@ pub struct Tally {
 }
 
 impl Reception {
-    /// Judges a packet that came at `now_us` and counts it. `timed` is whether its timestamp says when it was
-    /// made: a digit's packets all carry the digit's start, so they say nothing about jitter.
+    /// Judges a packet that came at `now_us` and counts it. `timed` is whether its timestamp says
+    /// when it was made: a digit's packets all carry the digit's start, so they say nothing about
+    /// jitter.
     pub fn hear(&mut self, header: &Header, now_us: u64, timed: bool) -> Arrival {
         let arrival = self.place(header);
         match arrival {
@@ -180,8 +183,8 @@ impl Reception {
         Arrival::New { sequence, restarted: false }
     }
 
-    /// A jump or a new source: believed when two packets follow on each other, so that one stray packet
-    /// does not throw the stream out of step.
+    /// A jump or a new source: believed when two packets follow on each other, so that one stray
+    /// packet does not throw the stream out of step.
     fn confirm(&mut self, header: &Header) -> Arrival {
         let new_source = self.run.is_some_and(|run| run.ssrc != header.ssrc);
         if new_source && self.ssrc_changes >= SSRC_CHANGES_MAX {
@@ -198,7 +201,8 @@ impl Reception {
     fn begin(&mut self, header: &Header) -> Arrival {
         let restarted = self.run.is_some();
         self.expected_before = self.expected();
-        // The low 16 bits must be the sequence number's, and the whole must rise over every restart.
+        // The low 16 bits must be the sequence number's, and the whole must rise over every
+        // restart.
         let after = self.run.map_or(0, |run| run.highest + 1);
         let base = (after & !0xffff) + u64::from(header.sequence);
         let base = if base < after { base + 0x1_0000 } else { base };
@@ -217,7 +221,8 @@ impl Reception {
             && stamped != timestamp
         {
             let difference = (transit.wrapping_sub(before) as i32).unsigned_abs();
-            // After a pause some stamp as if it had not been: a second is no jitter but a new beginning.
+            // After a pause some stamp as if it had not been: a second is no jitter but a new
+            // beginning.
             if difference < 1_000 * SAMPLES_PER_MS {
                 self.jitter_16ths = self.jitter_16ths + difference - ((self.jitter_16ths + 8) >> 4);
             }

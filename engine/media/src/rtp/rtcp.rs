@@ -1,8 +1,9 @@
-//! RTCP: what we tell them about both directions every few seconds, and what they tell us (RFC 3550, 6).
+//! RTCP: what we tell them about both directions every few seconds, and what they tell us (RFC
+//! 3550, 6).
 //!
-//! A compound packet of ours is a report (SR when we sent since the last one, else RR), a name, and at the end
-//! a BYE. Of theirs we use the loss that they report about us, the time of their SR (their round trip hangs on
-//! it), and their BYE; everything else is stepped over.
+//! A compound packet of ours is a report (SR when we sent since the last one, else RR), a name, and
+//! at the end a BYE. Of theirs we use the loss that they report about us, the time of their SR
+//! (their round trip hangs on it), and their BYE; everything else is stepped over.
 
 use super::packet::is_rtcp_type;
 use super::receive::Tally;
@@ -149,8 +150,8 @@ impl Writer<'_> {
     }
 }
 
-/// What a compound packet of theirs tells, in order. Reading stops where it cannot be understood: what stood
-/// before holds.
+/// What a compound packet of theirs tells, in order. Reading stops where it cannot be understood:
+/// what stood before holds.
 pub fn read(mut bytes: &[u8]) -> impl Iterator<Item = Told> {
     let packets = std::iter::from_fn(move || {
         let (&[first, packet_type, high, low], rest) = bytes.split_first_chunk::<4>()?;

@@ -1,7 +1,7 @@
 //! Our own packets' numbers: SSRC, sequence, timestamp, counts (RFC 3550, 5.1 and 6.4.1).
 //!
-//! The timestamp follows the slot clock whether or not anything is sent, so that a prompt after a silence is
-//! heard when it is said, and a digit in the middle of a prompt does not shift it.
+//! The timestamp follows the slot clock whether or not anything is sent, so that a prompt after a
+//! silence is heard when it is said, and a digit in the middle of a prompt does not shift it.
 
 use super::packet::{HEADER_BYTES, Header};
 
@@ -13,12 +13,14 @@ pub struct Sending {
     timestamp: u32,
     packets: u32,
     octets: u32,
-    /// Whether the packet before carried audio: a talkspurt's first one gets the marker (RFC 3551, 4.1).
+    /// Whether the packet before carried audio: a talkspurt's first one gets the marker (RFC 3551,
+    /// 4.1).
     talking: bool,
 }
 
 impl Sending {
-    /// A stream whose SSRC and first numbers come from `random`: they must not be guessed (RFC 3550, 5.1).
+    /// A stream whose SSRC and first numbers come from `random`: they must not be guessed (RFC
+    /// 3550, 5.1).
     pub fn new(random: u64, more_random: u32) -> Self {
         let [s0, s1, q0, q1, t0, t1, t2, t3] = random.to_be_bytes();
         Self {
@@ -71,7 +73,8 @@ impl Sending {
         self.write(head, marker, payload_type, self.timestamp, payload_bytes);
     }
 
-    /// Writes the header of a digit's packet, stamped with the time its key went down (RFC 4733, 2.3).
+    /// Writes the header of a digit's packet, stamped with the time its key went down (RFC 4733,
+    /// 2.3).
     pub fn event(
         &mut self,
         head: &mut [u8; HEADER_BYTES],
@@ -106,7 +109,8 @@ mod tests {
     use super::*;
     use crate::rtp::packet::Packet;
 
-    /// One slot after another, audio or not; the (marker, sequence, timestamp) of those sent, from the first.
+    /// One slot after another, audio or not; the (marker, sequence, timestamp) of those sent, from
+    /// the first.
     fn check(slots: &[bool], expected: &[(bool, u16, u32)]) {
         let mut sending = Sending::new(0x0000_0000_ffff_fff0, 9);
         let mut sent = Vec::new();

@@ -12,20 +12,22 @@ const PTIMES_MS: [u8; 5] = [10, 20, 30, 40, 60];
 
 /// The answer to our offer: where, in which codec, which way.
 ///
-/// Any codec of ours is good, also one that was not offered: it is what they will send. A hold (`c=0.0.0.0`,
-/// `inactive`, `sendonly`) is no fault: then [`Agreed::send`] is false, and `remote` may be `0.0.0.0`.
+/// Any codec of ours is good, also one that was not offered: it is what they will send. A hold
+/// (`c=0.0.0.0`, `inactive`, `sendonly`) is no fault: then [`Agreed::send`] is false, and `remote`
+/// may be `0.0.0.0`.
 pub fn read_answer(answer: &[u8]) -> Result<Agreed, SdpFault> {
     let description = Description::read(answer)?;
     let (_, agreed) = choose(&description, &[Codec::Pcmu, Codec::Pcma])?;
     Ok(agreed)
 }
 
-/// Answers what they offer (a re-INVITE: hold, resume, a new address). `codecs` are those we are ready to
-/// speak; their order of preference decides (RFC 3264, 6.1). `direction` is ours: `SendRecv` unless we hold.
-/// `session` and `version` as in [`super::offer`].
+/// Answers what they offer (a re-INVITE: hold, resume, a new address). `codecs` are those we are
+/// ready to speak; their order of preference decides (RFC 3264, 6.1). `direction` is ours:
+/// `SendRecv` unless we hold. `session` and `version` as in [`super::offer`].
 ///
-/// The first audio we can speak is taken; every other media is answered with port 0, in its place. The fault
-/// says why nothing could be agreed on: the request is answered 488, and what was agreed before stands.
+/// The first audio we can speak is taken; every other media is answered with port 0, in its place.
+/// The fault says why nothing could be agreed on: the request is answered 488, and what was agreed
+/// before stands.
 pub fn answer_to(
     offer: &[u8],
     local: SocketAddr,
@@ -63,7 +65,8 @@ pub fn answer_to(
     Ok((sdp.into_bytes(), agreed))
 }
 
-/// The first audio that can be used, by its index. When none can, the fault of the one that came closest.
+/// The first audio that can be used, by its index. When none can, the fault of the one that came
+/// closest.
 fn choose(description: &Description<'_>, codecs: &[Codec]) -> Result<(usize, Agreed), SdpFault> {
     let mut nearest = SdpFault::NoAudio;
     for (index, media) in description.media.iter().enumerate() {
@@ -113,7 +116,8 @@ fn codec(media: &Media<'_>, ours: &[Codec]) -> Option<Codec> {
     theirs.into_iter().find(|codec| ours.contains(codec))
 }
 
-/// The payload type of telephone-event on G.711's clock. One of 16 kHz or 48 kHz belongs to another codec.
+/// The payload type of telephone-event on G.711's clock. One of 16 kHz or 48 kHz belongs to another
+/// codec.
 fn events(media: &Media<'_>) -> Option<u8> {
     media.formats.iter().copied().find(|&payload_type| {
         let map = media.meaning(payload_type);
@@ -123,7 +127,8 @@ fn events(media: &Media<'_>) -> Option<u8> {
     })
 }
 
-/// What they ask for, rounded down to what the wheel turns at; 20 when they do not say (RFC 3551, 4.5).
+/// What they ask for, rounded down to what the wheel turns at; 20 when they do not say (RFC 3551,
+/// 4.5).
 fn ptime_ms(media: &Media<'_>) -> u8 {
     let asked = media.ptime_ms.filter(|&ms| ms > 0).unwrap_or(20);
     let asked = asked.min(media.ptime_ms_max.filter(|&ms| ms > 0).unwrap_or(u32::MAX));

@@ -1,8 +1,10 @@
-//! SDP: what is offered, what was answered, and the answer to what they offer (RFC 4566, RFC 8866, RFC 3264).
+//! SDP: what is offered, what was answered, and the answer to what they offer (RFC 4566, RFC 8866,
+//! RFC 3264).
 //!
-//! Liberal in what it reads: unknown lines and attributes, several media, either line ending, bytes that are
-//! not UTF-8 in names. Strict where a mistake would send audio to the wrong place: addresses, ports, profiles.
-//! [`read`] turns bytes into a description, [`answer`] settles two of them.
+//! Liberal in what it reads: unknown lines and attributes, several media, either line ending, bytes
+//! that are not UTF-8 in names. Strict where a mistake would send audio to the wrong place:
+//! addresses, ports, profiles. [`read`] turns bytes into a description, [`answer`] settles two of
+//! them.
 
 mod answer;
 mod read;
@@ -122,8 +124,8 @@ pub enum SdpFault {
 }
 
 impl SdpFault {
-    /// The word of the record's `reason`: `media_mismatch` when the two sides have nothing in common, and
-    /// `sdp_unreadable` when theirs could not be understood.
+    /// The word of the record's `reason`: `media_mismatch` when the two sides have nothing in
+    /// common, and `sdp_unreadable` when theirs could not be understood.
     pub fn word(&self) -> &'static str {
         match self {
             Self::NotSdp
@@ -143,9 +145,9 @@ impl SdpFault {
 
 /// An offer: these codecs, best first, and telephone-event, at `local`.
 ///
-/// `session` names the call's session and never changes in it; `version` rises by one with every description
-/// that differs from the one before (RFC 3264, 5 and 8). An empty `codecs` is a mistake of the caller and
-/// offers PCMU, which everybody must speak (RFC 3551, 6).
+/// `session` names the call's session and never changes in it; `version` rises by one with every
+/// description that differs from the one before (RFC 3264, 5 and 8). An empty `codecs` is a mistake
+/// of the caller and offers PCMU, which everybody must speak (RFC 3551, 6).
 pub fn offer(
     local: SocketAddr,
     session: u64,

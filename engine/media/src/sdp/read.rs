@@ -1,4 +1,5 @@
-//! Bytes to a [`Description`]: what of an SDP matters here, each media with its session-level defaults.
+//! Bytes to a [`Description`]: what of an SDP matters here, each media with its session-level
+//! defaults.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -81,11 +82,13 @@ impl<'a> Description<'a> {
         }
         let mut defaults = Defaults::default();
         let mut media: Vec<Media<'a>> = Vec::new();
-        // Some peers write only CR, or only LF. Either ends a line; the empty ones between do not count.
+        // Some peers write only CR, or only LF. Either ends a line; the empty ones between do not
+        // count.
         let lines =
             bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty());
         for (number, line) in lines.enumerate() {
-            // A name in Latin-1 or GBK (`s=`, `i=`) is no reason to lose the call: not UTF-8, not needed.
+            // A name in Latin-1 or GBK (`s=`, `i=`) is no reason to lose the call: not UTF-8, not
+            // needed.
             let Ok(line) = str::from_utf8(line) else { continue };
             let Some((kind, value)) = line.trim_ascii_end().split_once('=') else { continue };
             match kind {

@@ -80,7 +80,8 @@ impl Stream {
 
     /// A datagram that came to the RTCP port at `now_us`.
     pub fn control(&mut self, bytes: &[u8], from: SocketAddr, now_us: u64) {
-        if !self.latch.knows(from) {
+        let named = self.agreed.as_ref().and_then(|agreed| agreed.rtcp);
+        if !self.latch.knows(from) && named.is_none_or(|named| named.ip() != from.ip()) {
             return self.reception.discard();
         }
         for told in rtcp::read(bytes) {
@@ -125,8 +126,8 @@ impl Stream {
         }
     }
 
-    /// Both laws are understood whichever was agreed on; telephone-event under their number and under ours,
-    /// since an answer may number it anew for one direction (RFC 3264, 5.1).
+    /// Both laws are understood whichever was agreed on; telephone-event under their number and
+    /// under ours, since an answer may number it anew for one direction (RFC 3264, 5.1).
     fn kind(&self, payload_type: u8) -> Kind {
         let agreed = self.agreed.as_ref();
         match Codec::of_payload_type(payload_type) {

@@ -1,7 +1,7 @@
 //! One call's audio as a value: datagrams and slots in, packets and what was heard out.
 //!
-//! No socket, no clock, no thread: the pump moves the bytes and says what time it is, in microseconds since some
-//! beginning of its own. [`hear`] is the way in, [`say`] the way out.
+//! No socket, no clock, no thread: the pump moves the bytes and says what time it is, in
+//! microseconds since some beginning of its own. [`hear`] is the way in, [`say`] the way out.
 
 mod hear;
 mod say;
@@ -25,13 +25,13 @@ pub use say::{PACKET_BYTES_MAX, Slot};
 pub struct StreamOptions {
     /// How far from the address of their SDP their audio may come.
     pub symmetric: Symmetric,
-    /// How long after the SDP, and after the answer, another source than theirs may prove itself, in
-    /// milliseconds.
+    /// How long after the SDP, and after the answer, another source than theirs may prove itself,
+    /// in milliseconds.
     pub latch_ms: u32,
     /// What is sent while nothing is played.
     pub idle: Idle,
-    /// [`MediaHeard::NoAudio`] when nothing came for so long since the answer or the last packet, in
-    /// milliseconds. None: never.
+    /// [`MediaHeard::NoAudio`] when nothing came for so long since the answer or the last packet,
+    /// in milliseconds. None: never.
     pub no_audio_ms: Option<u32>,
     /// Milliseconds between reports (RTCP), on average.
     pub report_ms: u32,
@@ -55,8 +55,9 @@ impl Default for StreamOptions {
 pub enum Idle {
     /// Nothing at all. A peer behind a NAT is not heard then, and some carriers hang up.
     Nothing,
-    /// A few packets of silence at the beginning, so that a NAT opens and the other side can latch, then one
-    /// every so often (RFC 6263, 4.7), so that it stays open and nobody takes the call for dead.
+    /// A few packets of silence at the beginning, so that a NAT opens and the other side can latch,
+    /// then one every so often (RFC 6263, 4.7), so that it stays open and nobody takes the call for
+    /// dead.
     KeepAlive {
         /// Milliseconds between them.
         every_ms: u32,
@@ -108,8 +109,8 @@ struct IdleState {
 /// Keep-alive packets right after the SDP was agreed on: a single one may be lost.
 const BURST: u8 = 3;
 
-/// Three random numbers for a stream: what others must not guess (SSRC, first sequence number and timestamp, the
-/// name in reports).
+/// Three random numbers for a stream: what others must not guess (SSRC, first sequence number and
+/// timestamp, the name in reports).
 #[derive(Clone, Copy, Debug)]
 pub struct Randomness(pub [u64; 3]);
 
@@ -184,8 +185,8 @@ impl Stream {
         }
     }
 
-    /// Plays a prompt from its start, instead of what was played before. It waits until the stream is connected,
-    /// and while it is held or paused.
+    /// Plays a prompt from its start, instead of what was played before. It waits until the stream
+    /// is connected, and while it is held or paused.
     pub fn play(&mut self, prompt: Arc<Prompt>) {
         self.playing = Some(Playing { prompt, at: 0 });
     }
@@ -205,7 +206,8 @@ impl Stream {
         self.paused = paused;
     }
 
-    /// The end: what it was like. A recording is handed out, to be finished and put into the report.
+    /// The end: what it was like. A recording is handed out, to be finished and put into the
+    /// report.
     pub fn close(mut self, heard: &mut impl FnMut(MediaHeard)) -> (Report, Option<Box<Tape>>) {
         if let Some(pressed) = self.listener.restart() {
             heard(hear::digit(self.id, pressed));

@@ -8,6 +8,7 @@ use crate::dtmf::{self, Dialled};
 use crate::port::{Codec, MediaHeard};
 use crate::rtp::packet::HEADER_BYTES;
 use crate::rtp::rtcp::{COMPOUND_BYTES_MAX, LastReport, Ours, Sent};
+use crate::tones;
 
 /// The longest packet of ours: 60 ms.
 pub const PACKET_BYTES_MAX: usize = HEADER_BYTES + 60 * SAMPLES_PER_MS as usize;
@@ -32,7 +33,8 @@ enum Said {
 }
 
 impl Stream {
-    /// Its slot has come: at `slot_us`, which may be a little in the past. What is to be sent stands in `packet`.
+    /// Its slot has come: at `slot_us`, which may be a little in the past. What is to be sent
+    /// stands in `packet`.
     pub fn slot(
         &mut self,
         slot_us: u64,
@@ -133,7 +135,7 @@ impl Stream {
             }
             (Dialled::Key { event, from_ms, .. }, None) => {
                 let from = (from_ms * SAMPLES_PER_MS) as usize;
-                let tone = dtmf::tone(codec, event).get(from..).unwrap_or_default();
+                let tone = tones::tone(codec, event).get(from..).unwrap_or_default();
                 let (spoken, padding) = payload.split_at_mut(tone.len().min(payload.len()));
                 spoken.copy_from_slice(&tone[..spoken.len()]);
                 padding.fill(codec.silence());
@@ -187,13 +189,13 @@ impl Reports {
         self.last = Some((ntp, now_us));
     }
 
-    /// Half to one and a half intervals ahead, so that a thousand calls that began together do not report
-    /// together (RFC 3550, 6.3.1).
+    /// Half to one and a half intervals ahead, so that a thousand calls that began together do not
+    /// report together (RFC 3550, 6.3.1).
     fn schedule(&mut self, now_us: u64) {
         self.random =
             self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let part = self.random >> 44;
-        self.due_us = now_us + self.interval_us / 2 + (self.interval_us * part >> 20);
+        self.due_us = now_us + self.interval_us / 2 + ((self.interval_us * part) >> 20);
     }
 
     fn last_report(&self, now_us: u64) -> LastReport {
@@ -211,8 +213,8 @@ impl Stream {
         now_us >= self.reports.due_us
     }
 
-    /// A report on both directions, at `now_us`, which is `unix_us` since 1970. With `goodbye` it is the last one
-    /// and is made whether or not it is due.
+    /// A report on both directions, at `now_us`, which is `unix_us` since 1970. With `goodbye` it
+    /// is the last one and is made whether or not it is due.
     pub fn report(
         &mut self,
         now_us: u64,
@@ -239,8 +241,8 @@ impl Stream {
         Some(Slot { to, bytes })
     }
 
-    /// Where their SDP says, else one port above their RTP (RFC 3550, 11). While they hold us by `0.0.0.0` (RFC
-    /// 3264, 8.4) there is no such place.
+    /// Where their SDP says, else one port above their RTP (RFC 3550, 11). While they hold us by
+    /// `0.0.0.0` (RFC 3264, 8.4) there is no such place.
     fn report_destination(&self) -> Option<SocketAddr> {
         let agreed = self.agreed.as_ref()?;
         let audio = self.latch.destination()?;

@@ -63,8 +63,8 @@ impl Line {
         Some((packet.header, packet.payload.to_vec()))
     }
 
-    /// Some slots in letters: `a` audio, `s` silence, `e` event, `E` its end, `.` nothing; a capital `A` or `S`
-    /// has the marker.
+    /// Some slots in letters: `a` audio, `s` silence, `e` event, `E` its end, `.` nothing; a
+    /// capital `A` or `S` has the marker.
     fn slots(&mut self, count: usize) -> String {
         let letter = |(header, payload): (Header, Vec<u8>)| match header.payload_type {
             101 if payload[1] & 0x80 != 0 => 'E',
@@ -265,6 +265,26 @@ fn strangers_noise_and_early_packets_are_counted_and_not_heard() {
     assert!(line.heard.is_empty());
     let report = line.close();
     assert_eq!((report.received, report.discarded), (1, 4));
+}
+
+#[test]
+fn a_peer_behind_a_nat_may_speak_first_after_the_answer() {
+    let mut line = Line::quiet();
+    line.slots(1_500);
+    line.stream.answered(line.now_us);
+    for _ in 0..20 {
+        line.slots(1);
+        line.hear(STRANGER, 0, &[0; 160]);
+    }
+    line.play(160);
+    let mut buffer = [0; PACKET_BYTES_MAX];
+    let slot = line.stream.slot(line.now_us + 20_000, &mut buffer, &mut |_| ());
+    assert_eq!(
+        slot.map(|slot| slot.to),
+        Some(address(STRANGER)),
+        "ours goes where theirs comes from"
+    );
+    assert_eq!(line.close().received, 11);
 }
 
 #[test]

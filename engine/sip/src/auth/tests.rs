@@ -225,6 +225,8 @@ fn a_refusal_without_a_challenge_that_we_know_is_final() {
         "WWW-Authenticate: Digest realm=\"r, nonce=\"n\"",
         "WWW-Authenticate: Digest realm=r\\, nonce=\"n\"",
         "WWW-Authenticate: Digest realm=\"a\u{7}\", nonce=\"n\"",
+        "WWW-Authenticate: Digest realm=\"a\"b, nonce=\"n\"",
+        "WWW-Authenticate: Digest realm=a\"b\", nonce=\"n\"",
         "WWW-Authenticate: =,=,\"",
         "WWW-Authenticate:",
     ];

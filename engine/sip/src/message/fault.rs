@@ -58,7 +58,7 @@ pub enum Fault {
 
 /// A message that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("refused a SIP message: {fault}")]
+#[error("refused a SIP message")]
 pub struct ParseError<'a> {
     /// What is wrong with it.
     #[source]

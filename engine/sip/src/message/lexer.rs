@@ -133,6 +133,25 @@ pub(super) fn lex(bytes: &[u8]) -> Result<Lexed<'_>, Fault> {
     Ok(Lexed { head, start, fields, rest, start_fault, line_fault })
 }
 
+/// The Content-Type of a part of a body, if it has one, and what stands behind its headers. None
+/// when they have no end. `part` begins with the end of the boundary's line.
+pub(super) fn part(part: &[u8]) -> Option<(Option<Cow<'_, str>>, &[u8])> {
+    let mut lines = Lines { bytes: part, at: 0, stray_cr: false };
+    lines.next()?;
+    let mut kind = None;
+    loop {
+        let line = lines.next()?;
+        if line.range().is_empty() {
+            return Some((kind, &part[lines.at..]));
+        }
+        if let Ok(field) = field(part, line)
+            && field.name == Name::ContentType
+        {
+            kind = Some(String::from_utf8_lossy(&part[field.value.range()]));
+        }
+    }
+}
+
 /// The lines of a head. They end with CR LF; an LF alone is forgiven.
 struct Lines<'a> {
     bytes: &'a [u8],

@@ -6,6 +6,7 @@
 //! nobody asks for can be as odd as it likes, and no answer is lost to it.
 
 mod address;
+mod body;
 mod build;
 mod fault;
 mod lexer;
@@ -36,7 +37,7 @@ pub use via::Via;
 
 use crate::port::Reason;
 use lexer::{Field, Fields, Lexed, StartLine};
-use text::{number, trim};
+use text::{number, shortened};
 
 /// The longest message, in bytes: what a datagram can hold. Streams are held to the same.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
@@ -45,6 +46,10 @@ pub const MESSAGE_BYTES_MAX: usize = 65_535;
 pub const HEADERS_MAX: usize = 256;
 /// The longest header value, in bytes. The longest seen, a STIR Identity, has 2 kB.
 pub const HEADER_BYTES_MAX: usize = 16_384;
+/// The longest text for people that is handed on, in bytes: it is stored with the call.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// The most Contacts of a redirection that are handed on.
+pub const CONTACTS_MAX: usize = 16;
 
 /// A SIP message that was read. Borrows the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -71,7 +76,7 @@ pub enum Start<'a> {
     Response {
         /// 100 to 699.
         status: u16,
-        /// The text behind it.
+        /// The text behind it, up to [`TEXT_BYTES_MAX`].
         phrase: &'a str,
     },
 }
@@ -115,7 +120,7 @@ impl<'a> Message<'a> {
                 Start::Request { method, uri: &self.head[uri.range()] }
             }
             StartLine::Response { status, phrase } => {
-                Start::Response { status, phrase: &self.head[phrase.range()] }
+                Start::Response { status, phrase: shortened(&self.head[phrase.range()]) }
             }
         }
     }
@@ -213,12 +218,11 @@ impl<'a> Message<'a> {
         self.to()?.tag()
     }
 
-    /// The first Via: in a response it is ours.
+    /// The first Via: in a response it is ours. Only of a request that was refused it can be one
+    /// without branch and host.
     pub fn top_via(&self) -> Via<'_> {
-        let first = self.headers(Name::Via).next();
-        first
-            .and_then(Via::parse)
-            .expect("`complete` refuses a message whose first Via cannot be read")
+        let first = self.first_via().unwrap_or("");
+        Via::parse(first).unwrap_or_else(|| Via::unread(first))
     }
 
     /// How many Via values there are, over all lines. A response with more than one is not for us
@@ -237,28 +241,11 @@ impl<'a> Message<'a> {
         self.headers(Name::Contact).filter_map(NameAddr::parse)
     }
 
-    /// The URIs of the Contacts, the most wanted first (RFC 3261, 8.1.3.4).
+    /// The URIs of the first [`CONTACTS_MAX`] Contacts, the most wanted first (RFC 3261, 8.1.3.4).
     pub fn contacts_by_q(&self) -> Vec<&str> {
-        let mut contacts: Vec<_> = self.contacts().collect();
+        let mut contacts: Vec<_> = self.contacts().take(CONTACTS_MAX).collect();
         contacts.sort_by_key(|contact| std::cmp::Reverse(contact.q()));
         contacts.into_iter().map(|contact| contact.uri).collect()
-    }
-
-    /// The body, cut to its Content-Length.
-    pub fn body(&self) -> &'a [u8] {
-        self.body
-    }
-
-    /// The media type of the body, without parameters, in the case it came in.
-    pub fn content_type(&self) -> Option<&str> {
-        let value = self.header(Name::ContentType)?;
-        Some(trim(value.split(';').next().unwrap_or(value)))
-    }
-
-    /// Whether the body is of that media type; false for an empty one.
-    pub fn has_body(&self, media_type: &str) -> bool {
-        !self.body.is_empty()
-            && self.content_type().is_some_and(|t| t.eq_ignore_ascii_case(media_type))
     }
 
     /// Max-Forwards, when it is there and can be read.
@@ -276,17 +263,17 @@ impl<'a> Message<'a> {
         self.header(Name::RetryAfter).and_then(values::retry_after)
     }
 
-    /// What the Reason headers say (RFC 3326).
+    /// What the Reason headers say (RFC 3326). The text is cut at [`TEXT_BYTES_MAX`].
     pub fn reason(&self) -> Reason {
         let mut reason = Reason::default();
         self.headers(Name::Reason).for_each(|value| values::add_reason(&mut reason, value));
         reason
     }
 
-    /// The Reason headers as they came, with commas between them.
+    /// The Reason headers as they came, with commas between them, up to [`TEXT_BYTES_MAX`].
     pub fn reason_raw(&self) -> Option<String> {
-        let all: Vec<_> = self.lines(Name::Reason).collect();
-        (!all.is_empty()).then(|| all.join(", "))
+        let all = self.lines(Name::Reason).map(shortened).take(8).collect::<Vec<_>>();
+        (!all.is_empty()).then(|| shortened(&all.join(", ")).to_owned())
     }
 
     /// Session-Expires (RFC 4028).
@@ -323,7 +310,9 @@ impl<'a> Message<'a> {
 
     /// Checks what every message must have, and cuts the body.
     fn complete(&mut self) -> Result<(), Fault> {
-        for name in [Name::CallId, Name::CSeq, Name::From, Name::To] {
+        // Of a response we know the From better than it does: no call is lost to it.
+        let needed = [Name::CallId, Name::CSeq, Name::To, Name::From];
+        for name in needed.into_iter().take(if self.is_request() { 4 } else { 3 }) {
             self.single(name)?.filter(|value| !value.is_empty()).ok_or(Fault::Missing(name))?;
         }
         let via = self.first_via().ok_or(Fault::Missing(Name::Via))?;

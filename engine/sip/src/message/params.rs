@@ -56,8 +56,14 @@ impl<'a> Params<'a> {
     }
 }
 
+/// A value and its parameters.
+pub(crate) fn with_params(value: &str) -> (&str, Params<'_>) {
+    let end = piece_end(value.as_bytes(), b';', false);
+    (trim(&value[..end]), Params(&value[end..]))
+}
+
 /// What stands before and after the first `at` outside quotation marks.
-pub(crate) fn cut_unquoted(text: &str, at: u8) -> Option<(&str, &str)> {
+fn cut_unquoted(text: &str, at: u8) -> Option<(&str, &str)> {
     let end = piece_end(text.as_bytes(), at, false);
     (end < text.len()).then(|| (&text[..end], &text[end + 1..]))
 }

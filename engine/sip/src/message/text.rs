@@ -95,6 +95,11 @@ pub(crate) fn trim(text: &str) -> &str {
     &text[first..=last]
 }
 
+/// The first `TEXT_BYTES_MAX` bytes, or a little less: no character is cut in two.
+pub(crate) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(super::TEXT_BYTES_MAX)]
+}
+
 /// What stands before and after the first `at`, an ASCII character. What is cut here is short:
 /// `str::split_once` would take longer to begin than to search.
 pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {

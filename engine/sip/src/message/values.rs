@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::name::Method;
-use super::params::{Params, cut_unquoted, word};
-use super::text::{TOKEN, number, trim, unquote};
+use super::params::{with_params, word};
+use super::text::{TOKEN, number, shortened, trim, unquote};
 use crate::port::Reason;
 
 /// The first CSeq number that is too large (RFC 3261, 8.1.1.5).
@@ -94,14 +94,6 @@ pub(crate) fn add_reason(reason: &mut Reason, value: &str) {
     }
     if reason.text.is_none() {
         let text = params.get("text").and_then(|p| p.unquoted());
-        reason.text = text.filter(|t| !t.is_empty()).map(|t| t.into_owned());
-    }
-}
-
-/// A value and its parameters.
-fn with_params(value: &str) -> (&str, Params<'_>) {
-    match cut_unquoted(value, b';') {
-        Some((first, _)) => (trim(first), Params(&value[first.len()..])),
-        None => (trim(value), Params("")),
+        reason.text = text.filter(|t| !t.is_empty()).map(|t| shortened(&t).to_owned());
     }
 }

@@ -37,6 +37,11 @@ impl<'a> Via<'a> {
         TOKEN.all(transport).then_some(Self { raw, transport, host, port, params: Params(params) })
     }
 
+    /// A value that cannot be read, for whoever only repeats it.
+    pub(super) fn unread(raw: &'a str) -> Self {
+        Self { raw, transport: "", host: "", port: None, params: Params("") }
+    }
+
     /// The branch: it names the transaction (RFC 3261, 17.1.3). Absent from peers of RFC 2543.
     pub fn branch(&self) -> Option<&'a str> {
         self.params.value("branch").filter(|branch| !branch.is_empty())

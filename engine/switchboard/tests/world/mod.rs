@@ -1,7 +1,7 @@
 //! A world of values around a switchboard: a log that is a list, a network that is asked.
 #![allow(dead_code)] // each test file uses its part
 
-use campaign::{BatchOptions, Item};
+use campaign::{Batch, BatchOptions, Item};
 use media::port::{Codec, MediaHeard, MediaOrder};
 use routing::{GatewayOptions, Routing};
 use schemas::batch::ItemAdded;
@@ -13,7 +13,7 @@ use schemas::{
     StreamId, Timestamp, Vault,
 };
 use sip::port::{LegId, Reason, Refusal, RefusalSource, RemoteDialog, SipHeard, SipOrder};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{AppendError, Appended, Expected};
@@ -262,7 +262,8 @@ impl World {
 
     pub fn run_batch(&mut self, options: BatchOptions, count: u32) {
         self.items = (1..=count).map(item).collect();
-        self.hear(Input::RunBatch(Box::new(options), [9; 16], count + 1));
+        let batch = Batch::new(options, count + 1, BTreeSet::new());
+        self.hear(Input::RunBatch(Box::new(batch), [9; 16]));
     }
 
     /// The INVITEs that were sent.
