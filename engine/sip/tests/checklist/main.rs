@@ -2,5 +2,6 @@
 //! time, without faults and with every single one.
 
 mod begin;
+mod cancel;
 mod seeded;
 mod world;

@@ -116,7 +116,7 @@ impl Callee {
             }
         }
         let rings = |i: &&Invited| i.rings && !i.refused && !i.answered && rang(i.text.branch());
-        if !self.plan.ignores_cancel {
+        if !self.plan.ignores_cancel && self.plan.refuses_cancel.is_none() {
             open.extend(self.invited.iter().filter(rings).map(|_| "the callee rings".into()));
         }
         open
@@ -258,6 +258,9 @@ impl Callee {
         if self.plan.ignores_cancel {
             return;
         }
+        if let Some(status) = self.plan.refuses_cancel {
+            return self.request(now, transport, text, Some((status, vec![], "")));
+        }
         let invite = self.invited.iter().position(|i| i.text.branch() == text.branch());
         let status = if invite.is_some() { 200 } else { 481 };
         self.request(now, transport, text, Some((status, vec![], "")));
@@ -380,7 +383,8 @@ impl Callee {
         let Some(status @ 200..) = text.status() else {
             // A 1xx to an INVITE ends its repetition (Timer A).
             if text.cseq_method() == "INVITE" {
-                self.repeats.retain(|r| r.until != Until::Answer(text.branch().to_owned()));
+                let until = Until::Answer(text.branch().to_owned());
+                self.repeats.iter_mut().filter(|r| r.until == until).for_each(|r| r.at = r.ends);
             }
             return;
         };

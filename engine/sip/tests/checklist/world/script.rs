@@ -184,6 +184,8 @@ pub struct Plan {
     pub replies: Vec<(&'static str, Vec<Reply>)>,
     /// Does not answer CANCEL, nor end the INVITE by it.
     pub ignores_cancel: bool,
+    /// Answers CANCEL so, and goes on with the INVITE.
+    pub refuses_cancel: Option<u16>,
     /// Its 2xx goes unrepeated, and it acknowledges nothing.
     pub mute: bool,
     /// The address that it sees our messages come from (RFC 3581).
@@ -228,6 +230,11 @@ impl Plan {
             Some((_, replies)) => replies.push(reply),
             None => self.replies.push((method, vec![reply])),
         }
+    }
+
+    pub fn refusing_cancel(mut self, status: u16) -> Self {
+        self.refuses_cancel = Some(status);
+        self
     }
 
     pub fn seeing_us_as(mut self, address: &'static str) -> Self {
