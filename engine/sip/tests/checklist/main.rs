@@ -3,5 +3,6 @@
 
 mod begin;
 mod cancel;
+mod refusal;
 mod seeded;
 mod world;

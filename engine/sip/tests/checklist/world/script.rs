@@ -186,6 +186,8 @@ pub struct Plan {
     pub ignores_cancel: bool,
     /// Answers CANCEL so, and goes on with the INVITE.
     pub refuses_cancel: Option<u16>,
+    /// The tag of its 487.
+    pub cancel_tag: Option<&'static str>,
     /// Its 2xx goes unrepeated, and it acknowledges nothing.
     pub mute: bool,
     /// The address that it sees our messages come from (RFC 3581).
@@ -234,6 +236,11 @@ impl Plan {
 
     pub fn refusing_cancel(mut self, status: u16) -> Self {
         self.refuses_cancel = Some(status);
+        self
+    }
+
+    pub fn cancel_tag(mut self, tag: &'static str) -> Self {
+        self.cancel_tag = Some(tag);
         self
     }
 
