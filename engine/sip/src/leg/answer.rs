@@ -25,19 +25,13 @@ impl Leg {
         if let Some(known) = known.filter(|&known| self.dialogs[known].state != State::Early) {
             return self.acknowledge_again(shared, known);
         }
+        let Some(dialog) = known.or_else(|| self.new_dialog(shared, at, message)) else { return };
         let first = !std::mem::replace(&mut self.tries[at].over, true);
         self.forget_cancel(at, None);
         if first {
             self.keep_credentials();
             shared.gateways[usize::from(self.head.gateway)].answers(self.tries[at].peer);
         }
-        let dialog = match known {
-            Some(known) => known,
-            None => match self.new_dialog(shared, at, message) {
-                Some(new) => new,
-                None => return,
-            },
-        };
         self.dialog_of_answer(shared, at, dialog, message);
         let wanted = self.phase == Phase::Inviting && self.wish.is_none();
         // Without a Contact there is nobody to talk to in the dialog (12.1.2): it is ended the way
@@ -77,9 +71,7 @@ impl Leg {
         dialog: usize,
         message: &Message<'_>,
     ) {
-        if std::mem::take(&mut self.dialogs[dialog].foreign) {
-            shared.part_from(self.dialogs[dialog].peer.address.ip());
-        }
+        self.part_from(shared, dialog);
         self.dialogs[dialog].of_try = at as u8;
         let way = self.way(shared, at as u8);
         self.dialogs[dialog].learn(message, way);

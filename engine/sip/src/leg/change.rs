@@ -165,9 +165,7 @@ impl Leg {
 
     /// Their Contact may have moved (12.2.1.2, 12.2.2).
     pub(super) fn retarget(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
-        if std::mem::take(&mut self.dialogs[at].foreign) {
-            shared.part_from(self.dialogs[at].peer.address.ip());
-        }
+        self.part_from(shared, at);
         let way = self.way(shared, self.dialogs[at].of_try);
         self.dialogs[at].retarget(message, way);
         self.befriend(shared, at);

@@ -240,10 +240,8 @@ impl Leg {
 
     /// The addresses that its dialogs send to are no longer wanted.
     pub fn part(&mut self, shared: &mut Shared) {
-        for dialog in &mut self.dialogs {
-            if std::mem::take(&mut dialog.foreign) {
-                shared.part_from(dialog.peer.address.ip());
-            }
+        for at in 0..self.dialogs.len() {
+            self.part_from(shared, at);
         }
     }
 }

@@ -91,29 +91,47 @@ impl Leg {
         Early::News(first)
     }
 
-    /// A dialog of a response. None when there are too many.
+    /// A dialog of a response. When there are too many, a 1xx makes none, and a 2xx takes the
+    /// place of an early one. None when there is no place.
     pub(super) fn new_dialog(
         &mut self,
         shared: &mut Shared,
         of_try: usize,
         message: &Message<'_>,
     ) -> Option<usize> {
-        if self.dialogs.len() == DIALOGS_MAX {
-            return None;
-        }
+        let place = match self.dialogs.len() {
+            DIALOGS_MAX if message.status() >= Some(200) => {
+                self.dialogs.iter().position(|dialog| dialog.state == State::Early)?
+            }
+            DIALOGS_MAX => return None,
+            free => free,
+        };
         let way = self.way(shared, of_try as u8);
         let fallback = &*self.head.to;
         let dialog = Dialog::of_response(message, of_try as u8, way, fallback);
-        self.dialogs.push(dialog);
-        let at = self.dialogs.len() - 1;
-        self.befriend(shared, at);
-        Some(at)
+        if place < self.dialogs.len() {
+            self.asks.retain(|ask| usize::from(ask.dialog) != place || ask.purpose != Purpose::Prack);
+            self.part_from(shared, place);
+            self.dialogs[place] = dialog;
+        } else {
+            self.dialogs.push(dialog);
+        }
+        self.befriend(shared, place);
+        Some(place)
     }
 
     /// Its callee may now send to us, wherever it is.
     pub(super) fn befriend(&mut self, shared: &mut Shared, at: usize) {
         let ip = self.dialogs[at].peer.address.ip();
         self.dialogs[at].foreign = shared.befriend(ip);
+    }
+
+    /// A dialog sends elsewhere from now on, or not at all.
+    pub(super) fn part_from(&mut self, shared: &mut Shared, at: usize) {
+        let dialog = &mut self.dialogs[at];
+        if std::mem::take(&mut dialog.foreign) {
+            shared.part_from(dialog.peer.address.ip());
+        }
     }
 
     /// PRACK goes inside the early dialog, on its own, whatever the INVITE does (RFC 3262, 4).

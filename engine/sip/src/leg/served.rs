@@ -47,11 +47,14 @@ impl Leg {
             None => return false,
         };
         if let Some(at) = known {
-            if self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last) {
+            // A BYE that another request overtook ends the call all the same: they are gone.
+            let late = self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last);
+            if late && method != Method::Bye {
                 self.refuse_request(shared, from, message, 500);
                 return true;
             }
-            self.dialogs[at].remote_cseq = Some(cseq);
+            let last = &mut self.dialogs[at].remote_cseq;
+            *last = Some(last.unwrap_or(cseq).max(cseq));
         }
         if message.headers(Name::Require).any(is_unknown_extension) {
             self.refuse_request(shared, from, message, 420);

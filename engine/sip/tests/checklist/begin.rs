@@ -80,13 +80,9 @@ fn an_invite_asks_for_rport_and_says_who_we_are() {
     assert_eq!(invite.header("To"), "<sip:+8613800000017@10.0.0.9>");
     assert!(invite.header("From").starts_with("<sip:+8621000001@10.0.0.1>;tag="));
     assert!(invite.cseq() >= 1);
-    assert!(bracketed_host(invite.header("Contact")).ends_with("@10.0.0.1:5060"));
+    assert!(text::bracketed(invite.header("Contact")).ends_with("@10.0.0.1:5060"));
     assert_eq!(invite.body(), OFFER);
     assert!(invite.tag("From").len() >= 16 && invite.header("Call-ID").len() >= 8);
-}
-
-fn bracketed_host(value: &str) -> &str {
-    crate::world::text::bracketed(value)
 }
 
 /// Checklist 4: at 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, and the end at 32 s.

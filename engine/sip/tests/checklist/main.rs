@@ -1,8 +1,11 @@
 //! The checklist of `reference/sip.md`, line by line: each a script that a callee plays in virtual
 //! time, without faults and with every single one.
 
+mod answer;
 mod begin;
 mod cancel;
+mod early;
+mod inside;
 mod refusal;
 mod seeded;
 mod world;

@@ -285,7 +285,7 @@ const MOVED: [&str; 3] = [
     "Contact: <sip:b@10.0.0.9>;q=0.8",
 ];
 
-fn moved() -> crate::world::script::Step {
+fn moved() -> script::Step {
     MOVED.into_iter().fold(say(0, 302), |step, line| step.header(line))
 }
 

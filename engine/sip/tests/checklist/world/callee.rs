@@ -189,7 +189,9 @@ impl Callee {
 
     fn say(&mut self, now: Duration, invite: usize, say: &Say) {
         let invited = &mut self.invited[invite];
-        if invited.refused || (say.status >= 300 || say.status < 200) && invited.answered {
+        // A 2xx of another fork may follow anything, through a proxy that has refused the call.
+        let session = (200..300).contains(&say.status);
+        if !session && (invited.refused || invited.answered) {
             return;
         }
         let text = invited.text.clone();
@@ -288,6 +290,10 @@ impl Callee {
     }
 
     fn ask(&mut self, now: Duration, invite: usize, ask: Ask) {
+        let unacked = |r: &Repeat| matches!(&r.until, Until::Ack(tag, _) if tag == ask.tag.unwrap_or("c"));
+        if !ask.impatient && self.repeats.iter().any(unacked) {
+            return self.steps.push((now + Duration::from_millis(100), invite, Act::Ask(ask)));
+        }
         let Invited { text: theirs, transport, .. } = &self.invited[invite];
         let transport = *transport;
         self.cseq += 1;

@@ -78,6 +78,7 @@ enum Due {
     Order(SipOrder),
     Resolved(GatewayId),
     Failed(Peer),
+    Inject(Peer, fn(&Text) -> String),
 }
 
 impl World {
@@ -119,6 +120,9 @@ impl World {
         self.due.push((self.now, Due::Order(SipOrder::Dial(Box::new(dial)))));
         for (at, wish) in self.script.wishes.clone() {
             self.due.push((at, Due::Order(order(wish))));
+        }
+        for (at, from, what) in self.script.injections.clone() {
+            self.due.push((at, Due::Inject(from, what)));
         }
         self.go(None);
         self.finish(1)
@@ -175,6 +179,13 @@ impl World {
         if let Some(at) = self.due.iter().position(|(at, _)| *at <= now) {
             return match self.due.remove(at).1 {
                 Due::Order(order) => self.run.agent.order(now, order),
+                Due::Inject(from, what) => {
+                    let invite = self.run.sent.iter().find(|(_, text)| text.method() == "INVITE");
+                    let bytes = what(&invite.expect("something was dialled").1);
+                    let first = bytes.split("\r\n").next().unwrap_or("");
+                    writeln!(self.run.ladder, "{:<5} ! {first}", now.as_millis()).unwrap();
+                    self.run.agent.receive(now, from, bytes.as_bytes());
+                }
                 Due::Failed(peer) => self.run.agent.transport_failed(now, peer, "refused"),
                 Due::Resolved(gateway) => {
                     let peer = |at: &&str| Peer {
@@ -251,7 +262,7 @@ impl World {
                     }
                 }
             }
-            SipHeard::Reinvited { leg, .. } => {
+            SipHeard::Reinvited { leg, .. } if !self.script.owner_sleeps => {
                 let answer = self.script.reinvite_answer.map(|sdp| sdp.as_bytes().to_vec());
                 self.due.push((now + ms(5), Due::Order(SipOrder::AnswerReinvite(*leg, answer))));
             }

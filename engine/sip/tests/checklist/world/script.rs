@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip::port::{GatewayConfig, Reason, Transport};
+use sip::port::{GatewayConfig, Peer, Reason, Transport};
+
+use super::text::Text;
 
 /// Milliseconds.
 pub const fn ms(n: u64) -> Duration {
@@ -47,6 +49,8 @@ pub struct Ask {
     pub from: Option<&'static str>,
     /// What the ACK to a 2xx carries.
     pub ack_sdp: &'static str,
+    /// Does not wait for the ACK to the callee's 2xx, as it should (RFC 3261, 15).
+    pub impatient: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +95,7 @@ pub fn ask(after: u64, method: &'static str) -> Step {
         tag: None,
         from: None,
         ack_sdp: "",
+        impatient: false,
     };
     Step { after: ms(after), act: Act::Ask(ask) }
 }
@@ -164,6 +169,10 @@ impl Step {
 
     pub fn body(self, content_type: &'static str, body: &'static str) -> Self {
         self.asked(|a| (a.content_type, a.body) = (content_type, body))
+    }
+
+    pub fn impatient(self) -> Self {
+        self.asked(|a| a.impatient = true)
     }
 
     pub fn ack_sdp(self, sdp: &'static str) -> Self {
@@ -270,6 +279,9 @@ pub enum Wish {
     Info(&'static str),
 }
 
+/// When, where from, and what of our INVITE.
+pub type Injection = (Duration, Peer, fn(&Text) -> String);
+
 /// The whole of it.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -286,13 +298,17 @@ pub struct Script {
     pub talk: Option<Duration>,
     /// How the owner answers a re-INVITE.
     pub reinvite_answer: Option<&'static str>,
+    /// The owner answers no re-INVITE at all.
+    pub owner_sleeps: bool,
     /// The number that is dialled.
     pub to: &'static str,
     pub from: Option<&'static str>,
     pub offer: &'static str,
+    /// Messages from anywhere, made of our INVITE: when, where from, what. They come whole.
+    pub injections: Vec<Injection>,
     /// How many INVITE transactions the script may see.
     pub invites_max: usize,
-    /// The callee hangs up by itself a second after it was acknowledged.
+    /// Our configured Contact.
     pub contact: Option<&'static str>,
 }
 
@@ -308,9 +324,11 @@ impl Script {
             accept_after: Some(ms(5)),
             talk: Some(ms(1000)),
             reinvite_answer: Some(ANSWER),
+            owner_sleeps: false,
             to: "+8613800000017",
             from: Some("+8621000001"),
             offer: OFFER,
+            injections: vec![],
             invites_max: 1,
             contact: Some(US),
         }
@@ -323,6 +341,13 @@ impl Script {
 
     pub fn at(mut self, after: u64, wish: Wish) -> Self {
         self.wishes.push((ms(after), wish));
+        self
+    }
+
+    /// A datagram from somewhere, made of our INVITE.
+    pub fn inject(mut self, after: u64, from: &str, what: fn(&Text) -> String) -> Self {
+        let from = Peer { transport: Transport::Udp, address: from.parse().unwrap() };
+        self.injections.push((ms(after), from, what));
         self
     }
 
