@@ -663,18 +663,18 @@ fn a_provisional_answer_slows_the_repeats_of_a_request_down() {
         1020  < 100 2 INFO
         5030  > INFO 2
         5040  < 100 2 INFO
-        9050  > INFO 2
-        9060  < 100 2 INFO
-        13070 > INFO 2
-        13080 < 100 2 INFO
-        17090 > INFO 2
-        17100 < 100 2 INFO
-        21110 > INFO 2
-        21120 < 100 2 INFO
-        25130 > INFO 2
-        25140 < 100 2 INFO
-        29150 > INFO 2
-        29160 < 100 2 INFO
+        9030  > INFO 2
+        9040  < 100 2 INFO
+        13030 > INFO 2
+        13040 < 100 2 INFO
+        17030 > INFO 2
+        17040 < 100 2 INFO
+        21030 > INFO 2
+        21040 < 100 2 INFO
+        25030 > INFO 2
+        25040 < 100 2 INFO
+        29030 > INFO 2
+        29040 < 100 2 INFO
         33000 * HungUp DialogLost
         33010 > BYE 3
         33020 < 200 3 BYE

@@ -8,4 +8,6 @@ mod early;
 mod inside;
 mod refusal;
 mod seeded;
+mod session;
+mod way;
 mod world;

@@ -128,6 +128,12 @@ impl World {
         self.finish(1)
     }
 
+    /// The transport reports an error for datagrams to that address.
+    pub fn fail_at(&mut self, after: u64, address: &str) {
+        let peer = Peer { transport: Transport::Udp, address: address.parse().unwrap() };
+        self.due.push((ms(after), Due::Failed(peer)));
+    }
+
     /// Runs a script without a call for so long: registrations, probes.
     pub fn idle(mut self, until: Duration) -> Run {
         self.go(Some(until));
