@@ -110,7 +110,8 @@ impl Leg {
         let fallback = &*self.head.to;
         let dialog = Dialog::of_response(message, of_try as u8, way, fallback);
         if place < self.dialogs.len() {
-            self.asks.retain(|ask| usize::from(ask.dialog) != place || ask.purpose != Purpose::Prack);
+            self.asks
+                .retain(|ask| usize::from(ask.dialog) != place || ask.purpose != Purpose::Prack);
             self.part_from(shared, place);
             self.dialogs[place] = dialog;
         } else {

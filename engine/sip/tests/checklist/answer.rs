@@ -7,16 +7,23 @@ use crate::world::run::World;
 use crate::world::*;
 
 /// A route over two proxies, the nearer one last in Record-Route, as 12.1.2 reverses it.
-const ROUTE: [&str; 2] = ["Record-Route: <sip:10.0.0.22;lr>, <sip:10.0.0.21:5070;lr;x=1>", "Record-Route: <sip:10.0.0.9;lr>"];
+const ROUTE: [&str; 2] = [
+    "Record-Route: <sip:10.0.0.22;lr>, <sip:10.0.0.21:5070;lr;x=1>",
+    "Record-Route: <sip:10.0.0.9;lr>",
+];
 
 fn routed(step: script::Step) -> script::Step {
-    step.header(ROUTE[0]).header(ROUTE[1]).contact("<sip:callee@192.0.2.4:5080;transport=udp>;expires=60")
+    step.header(ROUTE[0])
+        .header(ROUTE[1])
+        .contact("<sip:callee@192.0.2.4:5080;transport=udp>;expires=60")
 }
 
 /// Checklist 7.
 #[test]
 fn the_ack_to_a_2xx_is_a_request_of_its_dialog_and_each_copy_is_the_same() {
-    let run = check(Script::new(Plan::invite([routed(say(0, 200))])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([routed(say(0, 200))])),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -24,7 +31,8 @@ fn the_ack_to_a_2xx_is_a_request_of_its_dialog_and_each_copy_is_the_same() {
         1035  > BYE 2
         1045  < 200 2 BYE
         1045  * Closed
-    "#]]);
+    "#]],
+    );
     let (invite, ack, bye) = (run.request("INVITE"), run.request("ACK"), run.request("BYE"));
     let route = ["<sip:10.0.0.9;lr>", "<sip:10.0.0.21:5070;lr;x=1>", "<sip:10.0.0.22;lr>"];
     for request in [ack, bye] {
@@ -45,7 +53,9 @@ fn a_strict_router_becomes_the_request_uri_and_the_target_goes_last() {
     let answer = say(0, 200)
         .header("Record-Route: <sip:10.0.0.22;lr>, <sip:10.0.0.9:5060>")
         .contact("<sip:callee@192.0.2.4>");
-    let run = check(Script::new(Plan::invite([answer])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([answer])),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -53,7 +63,8 @@ fn a_strict_router_becomes_the_request_uri_and_the_target_goes_last() {
         1035  > BYE 2
         1045  < 200 2 BYE
         1045  * Closed
-    "#]]);
+    "#]],
+    );
     for request in [run.request("ACK"), run.request("BYE")] {
         assert_eq!(request.uri(), "sip:10.0.0.9:5060");
         assert_eq!(request.headers("Route"), ["<sip:10.0.0.22;lr>", "<sip:callee@192.0.2.4>"]);
@@ -63,8 +74,11 @@ fn a_strict_router_becomes_the_request_uri_and_the_target_goes_last() {
 /// Checklist 8 and 9: whichever comes second.
 #[test]
 fn of_two_forks_that_answer_one_is_kept_and_the_other_hung_up() {
-    let plan = Plan::invite([say(0, 180), say(50, 180).tag("d"), say(1000, 200), say(1200, 202).tag("d")]);
-    let run = check(Script::new(plan), expect![[r#"
+    let plan =
+        Plan::invite([say(0, 180), say(50, 180).tag("d"), say(1000, 200), say(1200, 202).tag("d")]);
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -79,7 +93,8 @@ fn of_two_forks_that_answer_one_is_kept_and_the_other_hung_up() {
         2035  > BYE 2
         2045  < 200 2 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.agent.counters().answers_closed, 1);
 }
 
@@ -87,7 +102,9 @@ fn of_two_forks_that_answer_one_is_kept_and_the_other_hung_up() {
 #[test]
 fn a_fork_that_answers_late_is_hung_up_too() {
     let plan = Plan::invite([say(0, 200), say(20_000, 200).tag("d")]);
-    check(Script::new(plan.clone()).no_bye().at(40_000, Wish::Bye(None)), expect![[r#"
+    check(
+        Script::new(plan.clone()).no_bye().at(40_000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -99,8 +116,11 @@ fn a_fork_that_answers_late_is_hung_up_too() {
         40010 > BYE 2
         40020 < 200 2 BYE
         40020 * Closed
-    "#]]);
-    check(Script::new(plan), expect![[r#"
+    "#]],
+    );
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -112,14 +132,17 @@ fn a_fork_that_answers_late_is_hung_up_too() {
         20030 > ACK 1
         20030 > BYE 2
         20040 < 200 2 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 9: after a refusal, which a proxy may have made of another fork.
 #[test]
 fn an_answer_after_a_refusal_is_hung_up() {
     let plan = Plan::invite([say(0, 180), say(500, 503), say(5000, 200).tag("d")]);
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -130,13 +153,16 @@ fn an_answer_after_a_refusal_is_hung_up() {
         5030  > ACK 1
         5030  > BYE 2
         5040  < 200 2 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 9.
 #[test]
 fn a_202_is_an_answer_like_any_other() {
-    let run = check(Script::new(Plan::invite([say(0, 202)])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 202)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 202 1 INVITE
         20    * Answered 202 with SDP by c
@@ -144,14 +170,17 @@ fn a_202_is_an_answer_like_any_other() {
         1035  > BYE 2
         1045  < 200 2 BYE
         1045  * Closed
-    "#]]);
+    "#]],
+    );
     assert!(matches!(run.heard[0], SipHeard::Answered { status: 202, .. }));
 }
 
 /// Checklist 10.
 #[test]
 fn an_answer_without_contact_is_acked_and_closed_the_way_it_came() {
-    let run = check(Script::new(Plan::invite([say(0, 180), say(500, 200).no_contact()])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 180), say(500, 200).no_contact()])),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -160,7 +189,8 @@ fn an_answer_without_contact_is_acked_and_closed_the_way_it_came() {
         530   > ACK 1
         530   > BYE 2
         540   < 200 2 BYE
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.request("ACK").uri(), run.request("INVITE").uri());
     match &run.heard[..] {
         [SipHeard::Progress { .. }, SipHeard::Refused { refusal, .. }] => {
@@ -175,7 +205,9 @@ fn an_answer_without_contact_is_acked_and_closed_the_way_it_came() {
 #[test]
 fn an_answer_is_acknowledged_when_the_owner_takes_it_and_not_before() {
     let script = Script::new(Plan::invite([say(0, 200)])).with(|s| s.accept_after = Some(ms(2500)));
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -185,13 +217,16 @@ fn an_answer_is_acknowledged_when_the_owner_takes_it_and_not_before() {
         3530  > BYE 2
         3540  < 200 2 BYE
         3540  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_answer_that_nobody_takes_is_acked_and_closed_after_10_s() {
     let script = Script::new(Plan::invite([say(0, 200)])).with(|s| s.accept_after = None);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -203,7 +238,8 @@ fn an_answer_that_nobody_takes_is_acked_and_closed_after_10_s() {
         10030 > ACK 1
         10030 > BYE 2
         10040 < 200 2 BYE
-    "#]]);
+    "#]],
+    );
     assert!(matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::NotAccepted, .. })));
 }
 
@@ -212,7 +248,9 @@ fn an_answer_that_nobody_takes_is_acked_and_closed_after_10_s() {
 fn a_bye_that_is_ordered_first_waits_for_the_ack() {
     let script = Script::new(Plan::invite([say(0, 200)])).no_bye();
     let script = script.with(|s| s.accept_after = Some(ms(500))).at(100, Wish::Bye(None));
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -221,12 +259,15 @@ fn a_bye_that_is_ordered_first_waits_for_the_ack() {
         530   > BYE 2
         540   < 200 2 BYE
         540   * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_bye_before_any_answer_takes_the_try_back() {
-    check(Script::new(Plan::invite([say(0, 180)])).at(1000, Wish::Bye(None)), expect![[r#"
+    check(
+        Script::new(Plan::invite([say(0, 180)])).at(1000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -235,12 +276,15 @@ fn a_bye_before_any_answer_takes_the_try_back() {
         1020  < 487 1 INVITE
         1020  * Cancelled
         1030  > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_cancel_after_the_answer_hangs_up() {
-    check(Script::new(Plan::invite([say(0, 200)])).no_bye().cancel_at(1000), expect![[r#"
+    check(
+        Script::new(Plan::invite([say(0, 200)])).no_bye().cancel_at(1000),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -248,7 +292,8 @@ fn a_cancel_after_the_answer_hangs_up() {
         1010  > BYE 2
         1020  < 200 2 BYE
         1020  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// The callee hangs up before our ACK reached it, as some do.
@@ -256,7 +301,9 @@ fn a_cancel_after_the_answer_hangs_up() {
 fn a_bye_that_overtakes_the_owner_ends_the_call_and_the_answer_gets_its_ack() {
     let plan = Plan::invite([say(0, 200), ask(200, "BYE").impatient()]);
     let script = Script::new(plan).with(|s| s.accept_after = Some(ms(1000)));
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -264,14 +311,17 @@ fn a_bye_that_overtakes_the_owner_ends_the_call_and_the_answer_gets_its_ack() {
         220   * HungUp Bye
         230   > 200 101 BYE
         230   > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 30: both get 200.
 #[test]
 fn two_byes_that_cross_are_both_answered() {
     let plan = Plan::invite([say(0, 200), ask(1015, "BYE")]);
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -281,13 +331,16 @@ fn two_byes_that_cross_are_both_answered() {
         1045  < 200 2 BYE
         1045  * Closed
         1045  > 200 101 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_bye_that_nobody_answers_is_repeated_for_64_t1() {
     let plan = Plan::invite([say(0, 200)]).silence("BYE");
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -304,19 +357,27 @@ fn a_bye_that_nobody_answers_is_repeated_for_64_t1() {
         28535 > BYE 2
         32535 > BYE 2
         33025 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_order_for_a_leg_that_is_over_does_nothing() {
-    let script = Script::new(Plan::invite([say(0, 486)])).at(100, Wish::Accept).at(200, Wish::Bye(None)).cancel_at(300);
-    let script = script.at(400, Wish::Info("x")).at(500, Wish::Reinvite(OFFER)).at(100_000, Wish::Accept);
-    let run = check(script, expect![[r#"
+    let script = Script::new(Plan::invite([say(0, 486)]))
+        .at(100, Wish::Accept)
+        .at(200, Wish::Bye(None))
+        .cancel_at(300);
+    let script =
+        script.at(400, Wish::Info("x")).at(500, Wish::Reinvite(OFFER)).at(100_000, Wish::Accept);
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 486 1 INVITE
         20    * Refused Network(486)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.agent.counters().orders_ignored, 6);
 }
 
@@ -324,7 +385,9 @@ fn an_order_for_a_leg_that_is_over_does_nothing() {
 #[test]
 fn an_answer_without_sdp_takes_that_of_the_provisional_before_it() {
     let plan = Plan::invite([say(0, 183).sdp(ANSWER), say(1000, 200).no_sdp()]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 183 1 INVITE
         20    * Progress 183 with SDP
@@ -334,8 +397,11 @@ fn an_answer_without_sdp_takes_that_of_the_provisional_before_it() {
         2035  > BYE 2
         2045  < 200 2 BYE
         2045  * Closed
-    "#]]);
-    assert!(matches!(&run.heard[1], SipHeard::Answered { sdp: Some(sdp), .. } if sdp == ANSWER.as_bytes()));
+    "#]],
+    );
+    assert!(
+        matches!(&run.heard[1], SipHeard::Answered { sdp: Some(sdp), .. } if sdp == ANSWER.as_bytes())
+    );
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn a_call_is_dialled_rings_is_answered_and_is_hung_up() {
 /// Checklist 1.
 #[test]
 fn each_request_has_a_branch_of_its_own_but_cancel_and_the_ack_to_a_refusal() {
-    let answered = check(Script::new(Plan::invite([say(0, 200)])), expect![[r#"
+    let answered = check(
+        Script::new(Plan::invite([say(0, 200)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -45,12 +47,16 @@ fn each_request_has_a_branch_of_its_own_but_cancel_and_the_ack_to_a_refusal() {
         1035  > BYE 2
         1045  < 200 2 BYE
         1045  * Closed
-    "#]]);
-    let branches = ["INVITE", "ACK", "BYE"].map(|method| answered.request(method).branch().to_owned());
+    "#]],
+    );
+    let branches =
+        ["INVITE", "ACK", "BYE"].map(|method| answered.request(method).branch().to_owned());
     assert!(branches.iter().all(|branch| branch.starts_with("z9hG4bK")));
     assert!(branches[0] != branches[1] && branches[1] != branches[2] && branches[0] != branches[2]);
 
-    let refused = check(Script::new(Plan::invite([say(0, 180)])).cancel_at(1000), expect![[r#"
+    let refused = check(
+        Script::new(Plan::invite([say(0, 180)])).cancel_at(1000),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -59,20 +65,25 @@ fn each_request_has_a_branch_of_its_own_but_cancel_and_the_ack_to_a_refusal() {
         1020  < 487 1 INVITE
         1020  * Cancelled
         1030  > ACK 1
-    "#]]);
-    let branches = ["INVITE", "CANCEL", "ACK"].map(|method| refused.request(method).branch().to_owned());
+    "#]],
+    );
+    let branches =
+        ["INVITE", "CANCEL", "ACK"].map(|method| refused.request(method).branch().to_owned());
     assert!(branches[0] == branches[1] && branches[1] == branches[2]);
 }
 
 /// Checklist 2 and 34.
 #[test]
 fn an_invite_asks_for_rport_and_says_who_we_are() {
-    let run = check(Script::new(Plan::invite([say(0, 486)])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 486)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 486 1 INVITE
         20    * Refused Network(486)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     let invite = run.request("INVITE");
     assert_eq!(invite.uri(), "sip:+8613800000017@10.0.0.9");
     assert!(invite.header("Via").ends_with(";rport"), "{}", invite.0);
@@ -89,7 +100,9 @@ fn an_invite_asks_for_rport_and_says_who_we_are() {
 #[test]
 fn an_invite_to_nobody_is_sent_seven_times_and_given_up_after_64_t1() {
     let script = Script::new(Plan::invite([]));
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         510   > INVITE 1
         1510  > INVITE 1
@@ -98,7 +111,8 @@ fn an_invite_to_nobody_is_sent_seven_times_and_given_up_after_64_t1() {
         15510 > INVITE 1
         31510 > INVITE 1
         32000 * Refused TimerB
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::TimerB);
     assert_eq!(run.agent.counters().invites_unanswered, 1);
 }
@@ -107,10 +121,13 @@ fn an_invite_to_nobody_is_sent_seven_times_and_given_up_after_64_t1() {
 #[test]
 fn an_invite_on_a_connection_is_sent_once() {
     let script = Script::new(Plan::invite([])).gateway(|g| g.transport = Transport::Tcp);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1 tcp
         32000 * Refused TimerB
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::TimerB);
     assert_eq!(run.request("INVITE").uri(), "sip:+8613800000017@10.0.0.9;transport=tcp");
 }
@@ -119,7 +136,9 @@ fn an_invite_on_a_connection_is_sent_once() {
 fn the_wait_for_a_first_answer_is_the_gateways() {
     let script = Script::new(Plan::invite([say(3000, 180), say(3500, 200)]));
     // What rings after we went away is cancelled, and what is answered all the same is hung up.
-    check(script.gateway(|g| g.answer_within = Some(ms(2000))), expect![[r#"
+    check(
+        script.gateway(|g| g.answer_within = Some(ms(2000))),
+        expect![[r#"
         10    > INVITE 1
         510   > INVITE 1
         1510  > INVITE 1
@@ -129,14 +148,17 @@ fn the_wait_for_a_first_answer_is_the_gateways() {
         3040  < 200 1 CANCEL
         3040  < 487 1 INVITE
         3050  > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 5.
 #[test]
 fn after_a_provisional_answer_only_the_owner_ends_the_call() {
     let script = Script::new(Plan::invite([say(10, 100)])).cancel_at(400_000);
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         30    < 100 1 INVITE
         30    * Progress 100
@@ -145,7 +167,8 @@ fn after_a_provisional_answer_only_the_owner_ends_the_call() {
         400020 < 487 1 INVITE
         400020 * Cancelled
         400030 > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 38.
@@ -155,7 +178,10 @@ fn the_number_is_asserted_to_trusted_gateways_only() {
     let plain = World::new(script.clone(), Faults::None).call();
     assert!(!plain.request("INVITE").has("P-Asserted-Identity"));
     let trusted = World::new(script.gateway(|g| g.trusted = true), Faults::None).call();
-    assert_eq!(trusted.request("INVITE").header("P-Asserted-Identity"), "<sip:+8621000001@10.0.0.1>");
+    assert_eq!(
+        trusted.request("INVITE").header("P-Asserted-Identity"),
+        "<sip:+8621000001@10.0.0.1>"
+    );
 }
 
 #[test]
@@ -187,7 +213,9 @@ fn a_number_that_would_break_a_header_is_escaped_or_not_sent() {
 #[test]
 fn without_a_configured_contact_the_address_that_the_gateway_sees_is_learned() {
     let plan = Plan::invite([say(0, 180), say(500, 200)]).seeing_us_as("203.0.113.7:1024");
-    let run = check(Script::new(plan).with(|s| s.contact = None).at(700, Wish::Reinvite(OFFER)), expect![[r#"
+    let run = check(
+        Script::new(plan).with(|s| s.contact = None).at(700, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -201,8 +229,10 @@ fn without_a_configured_contact_the_address_that_the_gateway_sees_is_learned() {
         1535  > BYE 3
         1545  < 200 3 BYE
         1545  * Closed
-    "#]]);
-    let contacts: Vec<_> = run.requests("INVITE").iter().map(|i| i.header("Contact").to_owned()).collect();
+    "#]],
+    );
+    let contacts: Vec<_> =
+        run.requests("INVITE").iter().map(|i| i.header("Contact").to_owned()).collect();
     assert!(contacts[0].ends_with("@10.0.0.1:5060>"), "{contacts:?}");
     assert!(contacts[1].ends_with("@203.0.113.7:1024>"), "{contacts:?}");
 }

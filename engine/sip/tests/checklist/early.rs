@@ -26,7 +26,9 @@ fn the_first_sdp_of_each_early_dialog_is_handed_up() {
         say(300, 183).tag("d").sdp(OTHER_ANSWER),
         say(1000, 200),
     ]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 100 1 INVITE
         20    * Progress 100
@@ -41,8 +43,10 @@ fn the_first_sdp_of_each_early_dialog_is_handed_up() {
         2035  > BYE 2
         2045  < 200 2 BYE
         2045  * Closed
-    "#]]);
-    let expected = [(100, None), (183, Some(ANSWER.as_bytes())), (183, Some(OTHER_ANSWER.as_bytes()))];
+    "#]],
+    );
+    let expected =
+        [(100, None), (183, Some(ANSWER.as_bytes())), (183, Some(OTHER_ANSWER.as_bytes()))];
     assert_eq!(progress(&run), expected);
 }
 
@@ -50,7 +54,9 @@ fn the_first_sdp_of_each_early_dialog_is_handed_up() {
 #[test]
 fn a_repeated_ringing_is_not_told_again() {
     let plan = Plan::invite([say(0, 180), say(60_000, 180), say(120_000, 180), say(121_000, 486)]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
@@ -59,7 +65,8 @@ fn a_repeated_ringing_is_not_told_again() {
         121020 < 486 1 INVITE
         121020 * Refused Network(486)
         121030 > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(progress(&run), [(180, None)]);
 }
 
@@ -71,7 +78,9 @@ fn a_reliable_provisional_is_confirmed_inside_its_early_dialog() {
         .sdp(ANSWER)
         .contact("<sip:early@192.0.2.4:5090>")
         .header("Record-Route: <sip:10.0.0.9;lr>");
-    let run = check(Script::new(Plan::invite([say(0, 100), reliable, say(1000, 200)])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 100), reliable, say(1000, 200)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 100 1 INVITE
         20    * Progress 100
@@ -85,7 +94,8 @@ fn a_reliable_provisional_is_confirmed_inside_its_early_dialog() {
         2035  > BYE 3
         2045  < 200 3 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
     let prack = run.request("PRACK");
     assert_eq!(prack.header("RAck"), "7 1 INVITE");
     assert_eq!(prack.uri(), "sip:early@192.0.2.4:5090");
@@ -103,7 +113,9 @@ fn reliable_provisionals_are_confirmed_in_their_order_and_each_once() {
         say(300, 182).reliable(8),
         say(2000, 200),
     ]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183
@@ -124,7 +136,8 @@ fn reliable_provisionals_are_confirmed_in_their_order_and_each_once() {
         3035  > BYE 5
         3045  < 200 5 BYE
         3045  * Closed
-    "#]]);
+    "#]],
+    );
     let racks: Vec<_> = run.requests("PRACK").iter().map(|p| p.header("RAck").to_owned()).collect();
     assert_eq!(racks, ["7 1 INVITE", "8 1 INVITE", "9 1 INVITE"]);
 }
@@ -132,8 +145,14 @@ fn reliable_provisionals_are_confirmed_in_their_order_and_each_once() {
 /// Checklist 18: each fork counts by itself.
 #[test]
 fn reliable_provisionals_of_two_forks_are_confirmed_in_their_own_dialogs() {
-    let plan = Plan::invite([say(100, 183).reliable(1), say(150, 183).tag("d").reliable(1), say(900, 200)]);
-    let run = check(Script::new(plan), expect![[r#"
+    let plan = Plan::invite([
+        say(100, 183).reliable(1),
+        say(150, 183).tag("d").reliable(1),
+        say(900, 200),
+    ]);
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183
@@ -148,7 +167,8 @@ fn reliable_provisionals_of_two_forks_are_confirmed_in_their_own_dialogs() {
         1935  > BYE 3
         1945  < 200 3 BYE
         1945  * Closed
-    "#]]);
+    "#]],
+    );
     let tags: Vec<_> = run.requests("PRACK").iter().map(|p| p.tag("To").to_owned()).collect();
     assert_eq!(tags, ["c", "d"]);
 }
@@ -157,7 +177,9 @@ fn reliable_provisionals_of_two_forks_are_confirmed_in_their_own_dialogs() {
 #[test]
 fn a_prack_that_nobody_answers_does_not_hold_up_the_call() {
     let plan = Plan::invite([say(100, 183).reliable(1), say(1000, 200)]).silence("PRACK");
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183
@@ -170,13 +192,16 @@ fn a_prack_that_nobody_answers_does_not_hold_up_the_call() {
         2035  > BYE 3
         2045  < 200 3 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_prack_ends_with_the_call_that_it_belonged_to() {
     let plan = Plan::invite([say(100, 183).reliable(1), say(300, 486)]).silence("PRACK");
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183
@@ -184,13 +209,16 @@ fn a_prack_ends_with_the_call_that_it_belonged_to() {
         320   < 486 1 INVITE
         320   * Refused Network(486)
         330   > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_481_to_a_prack_leaves_the_invite_alone() {
     let plan = Plan::invite([say(100, 183).reliable(1), say(1000, 200)]).reply("PRACK", 481, &[]);
-    check(Script::new(plan), expect![[r#"
+    check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183
@@ -202,14 +230,17 @@ fn a_481_to_a_prack_leaves_the_invite_alone() {
         2035  > BYE 3
         2045  < 200 3 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 18: the answer came reliably, so the 200 needs none.
 #[test]
 fn the_sdp_of_a_reliable_provisional_is_the_answer() {
     let plan = Plan::invite([say(100, 183).reliable(1).sdp(ANSWER), say(1000, 200).no_sdp()]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         120   < 183 1 INVITE
         120   * Progress 183 with SDP
@@ -221,7 +252,8 @@ fn the_sdp_of_a_reliable_provisional_is_the_answer() {
         2035  > BYE 3
         2045  < 200 3 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
     let answered = |h: &SipHeard| matches!(h, SipHeard::Answered { sdp: Some(sdp), .. } if sdp == ANSWER.as_bytes());
     assert!(run.heard.iter().any(answered));
 }
@@ -236,7 +268,9 @@ fn before_the_answer_an_update_without_offer_is_taken_and_one_with_offer_is_not(
         ask(500, "INFO").body("text/plain", "x"),
         say(1000, 200),
     ]);
-    let run = check(Script::new(plan), expect![[r#"
+    let run = check(
+        Script::new(plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 183 1 INVITE
         20    * Progress 183
@@ -253,14 +287,16 @@ fn before_the_answer_an_update_without_offer_is_taken_and_one_with_offer_is_not(
         2035  > BYE 2
         2045  < 200 2 BYE
         2045  * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(491).len(), 1);
 }
 
 #[test]
 fn more_early_dialogs_than_anybody_has_are_passed_over_and_an_answer_of_one_is_not() {
     const TAGS: [&str; 12] = ["c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"];
-    let rings = TAGS.into_iter().enumerate().map(|(n, tag)| say(n as u64 * 10, 183).tag(tag).sdp(ANSWER));
+    let rings =
+        TAGS.into_iter().enumerate().map(|(n, tag)| say(n as u64 * 10, 183).tag(tag).sdp(ANSWER));
     let plan = Plan::invite(rings.chain([say(1000, 200).tag("n"), say(1100, 200).tag("m")]));
     let run = World::new(Script::new(plan), Faults::None).call();
     assert_eq!(run.broken, Vec::<String>::new());

@@ -26,7 +26,9 @@ fn later(script: Script) -> Script {
 #[test]
 fn their_bye_is_answered_and_told_with_its_reason() {
     let bye = ask(1000, "BYE").header("Reason: Q.850;cause=16;text=\"Normal\"");
-    let run = check(Script::new(Plan::invite([say(0, 200), bye])).no_bye(), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 200), bye])).no_bye(),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -34,9 +36,12 @@ fn their_bye_is_answered_and_told_with_its_reason() {
         1020  < BYE 101
         1020  * HungUp Bye
         1030  > 200 101 BYE
-    "#]]);
+    "#]],
+    );
     match run.heard.last() {
-        Some(SipHeard::HungUp { by: HungUpBy::Bye, reason, .. }) => assert_eq!(reason.q850, Some(16)),
+        Some(SipHeard::HungUp { by: HungUpBy::Bye, reason, .. }) => {
+            assert_eq!(reason.q850, Some(16))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -44,7 +49,9 @@ fn their_bye_is_answered_and_told_with_its_reason() {
 /// Checklist 24 and 28.
 #[test]
 fn our_reinvite_is_acknowledged_and_its_answer_told() {
-    let run = check(up([]).at(1000, Wish::Reinvite(OFFER)), expect![[r#"
+    let run = check(
+        up([]).at(1000, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -56,7 +63,8 @@ fn our_reinvite_is_acknowledged_and_its_answer_told() {
         20010 > BYE 3
         20020 < 200 3 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let reinvite = run.requests("INVITE")[1];
     assert_eq!((reinvite.cseq(), reinvite.tag("To")), (2, "c"));
     assert_eq!(reinvite.body(), OFFER);
@@ -70,8 +78,11 @@ fn a_2xx_to_our_reinvite_moves_the_target_and_not_the_route() {
     let moved = ["Contact: <sip:moved@192.0.2.77>", "Record-Route: <sip:192.0.2.66;lr>"];
     let plan = Plan::invite([say(0, 200).header("Record-Route: <sip:10.0.0.9;lr>")])
         .reply_sdp("reINVITE", 200, &moved, ANSWER);
-    let script = Script::new(plan).no_bye().at(1000, Wish::Reinvite(OFFER)).at(5000, Wish::Bye(None));
-    let run = check(script, expect![[r#"
+    let script =
+        Script::new(plan).no_bye().at(1000, Wish::Reinvite(OFFER)).at(5000, Wish::Bye(None));
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -83,7 +94,8 @@ fn a_2xx_to_our_reinvite_moves_the_target_and_not_the_route() {
         5010  > BYE 3
         5020  < 200 3 BYE
         5020  * Closed
-    "#]]);
+    "#]],
+    );
     let bye = run.request("BYE");
     assert_eq!(bye.uri(), "sip:moved@192.0.2.77");
     assert_eq!(bye.headers("Route"), ["<sip:10.0.0.9;lr>"]);
@@ -92,7 +104,9 @@ fn a_2xx_to_our_reinvite_moves_the_target_and_not_the_route() {
 /// Checklist 24: 2.1 to 4 s, in steps of 10 ms, for we made the Call-ID.
 #[test]
 fn a_491_to_our_reinvite_is_tried_again_after_a_random_wait() {
-    let run = check(up_with(|plan| plan.reply("reINVITE", 491, &[])).at(1000, Wish::Reinvite(OFFER)), expect![[r#"
+    let run = check(
+        up_with(|plan| plan.reply("reINVITE", 491, &[])).at(1000, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -107,7 +121,8 @@ fn a_491_to_our_reinvite_is_tried_again_after_a_random_wait() {
         20010 > BYE 4
         20020 < 200 4 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.requests("INVITE").len(), 3);
 }
 
@@ -116,7 +131,9 @@ fn our_reinvite_that_is_always_491_is_given_up() {
     let five = |plan: Plan| (0..5).fold(plan, |plan, _| plan.reply("reINVITE", 491, &[]));
     let script = up_with(five).at(1000, Wish::Reinvite(OFFER));
     let script = later(script);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -140,13 +157,16 @@ fn our_reinvite_that_is_always_491_is_given_up() {
         90010 > BYE 7
         90020 < 200 7 BYE
         90020 * Closed
-    "#]]);
+    "#]],
+    );
     assert!(run.heard.iter().any(|h| matches!(h, SipHeard::Renegotiated { result: Err(491), .. })));
 }
 
 #[test]
 fn our_reinvite_that_is_refused_leaves_the_call_as_it_was() {
-    let run = check(up_with(|plan| plan.reply("reINVITE", 488, &[])).at(1000, Wish::Reinvite(OFFER)), expect![[r#"
+    let run = check(
+        up_with(|plan| plan.reply("reINVITE", 488, &[])).at(1000, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -158,7 +178,8 @@ fn our_reinvite_that_is_refused_leaves_the_call_as_it_was() {
         20010 > BYE 3
         20020 < 200 3 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let acks = run.requests("ACK");
     assert_eq!(acks[1].branch(), run.requests("INVITE")[1].branch());
 }
@@ -167,11 +188,20 @@ fn our_reinvite_that_is_refused_leaves_the_call_as_it_was() {
 #[test]
 fn a_481_or_408_to_our_request_ends_the_dialog_with_a_bye() {
     for status in [481, 408] {
-        let run = World::new(up_with(|plan| plan.reply("reINVITE", status, &[])).at(1000, Wish::Reinvite(OFFER)), Faults::None).call();
-        assert!(matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::DialogLost, .. })), "{status}");
+        let run = World::new(
+            up_with(|plan| plan.reply("reINVITE", status, &[])).at(1000, Wish::Reinvite(OFFER)),
+            Faults::None,
+        )
+        .call();
+        assert!(
+            matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::DialogLost, .. })),
+            "{status}"
+        );
         assert_eq!(run.broken, Vec::<String>::new());
     }
-    check(up_with(|plan| plan.reply("INFO", 481, &[])).at(1000, Wish::Info("Signal=1")), expect![[r#"
+    check(
+        up_with(|plan| plan.reply("INFO", 481, &[])).at(1000, Wish::Info("Signal=1")),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -181,14 +211,17 @@ fn a_481_or_408_to_our_request_ends_the_dialog_with_a_bye() {
         1020  * HungUp DialogLost
         1030  > BYE 3
         1040  < 200 3 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn our_request_that_nobody_answers_ends_the_dialog() {
     let script = up_with(|plan| plan.silence("INFO")).at(1000, Wish::Info("Signal=1"));
     let script = later(script);
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -207,14 +240,17 @@ fn our_request_that_nobody_answers_ends_the_dialog() {
         33000 * HungUp DialogLost
         33010 > BYE 3
         33020 < 200 3 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 24: ours is out when theirs comes.
 #[test]
 fn their_reinvite_that_meets_ours_is_refused_with_491() {
     let script = up([ask(1000, "INVITE").sdp(OFFER)]).at(1005, Wish::Reinvite(OFFER));
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -229,7 +265,8 @@ fn their_reinvite_that_meets_ours_is_refused_with_491() {
         20010 > BYE 3
         20020 < 200 3 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(491).len(), 1);
 }
 
@@ -237,7 +274,9 @@ fn their_reinvite_that_meets_ours_is_refused_with_491() {
 #[test]
 fn our_reinvite_waits_until_theirs_is_over() {
     let script = up([ask(1000, "INVITE").sdp(OFFER)]).at(1022, Wish::Reinvite(OFFER));
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -254,12 +293,15 @@ fn our_reinvite_waits_until_theirs_is_over() {
         20010 > BYE 3
         20020 < 200 3 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn their_reinvite_is_answered_by_the_owner() {
-    let run = check(up([ask(1000, "INVITE").sdp(OFFER).header("Contact: <sip:new@10.0.0.9:5060>")]), expect![[r#"
+    let run = check(
+        up([ask(1000, "INVITE").sdp(OFFER).header("Contact: <sip:new@10.0.0.9:5060>")]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -272,7 +314,8 @@ fn their_reinvite_is_answered_by_the_owner() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let accepted = run.responses(200)[0];
     assert_eq!(accepted.body(), ANSWER);
     assert!(accepted.has("Contact") && accepted.has("Allow"));
@@ -283,7 +326,9 @@ fn their_reinvite_is_answered_by_the_owner() {
 #[test]
 fn their_reinvite_that_the_owner_does_not_want_gets_488() {
     let script = up([ask(1000, "INVITE").sdp(OFFER)]).with(|s| s.reinvite_answer = None);
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -296,14 +341,18 @@ fn their_reinvite_that_the_owner_does_not_want_gets_488() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 31.
 #[test]
 fn their_reinvite_without_sdp_gets_our_offer_and_brings_the_answer_in_its_ack() {
-    let script = up([ask(1000, "INVITE").ack_sdp(ANSWER)]).with(|s| s.reinvite_answer = Some(OFFER));
-    let run = check(script, expect![[r#"
+    let script =
+        up([ask(1000, "INVITE").ack_sdp(ANSWER)]).with(|s| s.reinvite_answer = Some(OFFER));
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -317,16 +366,21 @@ fn their_reinvite_without_sdp_gets_our_offer_and_brings_the_answer_in_its_ack() 
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert!(run.heard.contains(&SipHeard::Reinvited { leg: run::LEG, sdp: None }));
-    assert!(run.heard.contains(&SipHeard::Renegotiated { leg: run::LEG, result: Ok(ANSWER.into()) }));
+    assert!(
+        run.heard.contains(&SipHeard::Renegotiated { leg: run::LEG, result: Ok(ANSWER.into()) })
+    );
 }
 
 /// Checklist 31: at T1, doubling to T2, for 64*T1; then there is no session.
 #[test]
 fn our_2xx_to_their_reinvite_is_repeated_until_its_ack_and_then_the_call_is_hung_up() {
     let plan = Plan::invite([say(0, 200), ask(1000, "INVITE").sdp(OFFER)]).mute();
-    check(Script::new(plan).no_bye().at(90_000, Wish::Bye(None)), expect![[r#"
+    check(
+        Script::new(plan).no_bye().at(90_000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -348,14 +402,17 @@ fn our_2xx_to_their_reinvite_is_repeated_until_its_ack_and_then_the_call_is_hung
         33025 * HungUp DialogLost
         33035 > BYE 2
         33045 < 200 2 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 25.
 #[test]
 fn a_second_reinvite_before_the_first_is_answered_gets_500_and_retry_after() {
     let script = up([ask(1000, "INVITE").sdp(OFFER), ask(1002, "INVITE").sdp(OFFER)]);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -371,7 +428,8 @@ fn a_second_reinvite_before_the_first_is_answered_gets_500_and_retry_after() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let busy = run.responses(500)[0];
     assert!(busy.header("Retry-After").parse::<u32>().unwrap() <= 10);
 }
@@ -379,7 +437,9 @@ fn a_second_reinvite_before_the_first_is_answered_gets_500_and_retry_after() {
 #[test]
 fn a_reinvite_that_the_owner_never_answers_gets_500_after_10_s() {
     let script = up([ask(1000, "INVITE").sdp(OFFER)]).with(|s| s.owner_sleeps = true);
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -392,13 +452,17 @@ fn a_reinvite_that_the_owner_never_answers_gets_500_after_10_s() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn their_reinvite_that_they_cancel_gets_487() {
-    let script = up([ask(1000, "INVITE").sdp(OFFER), cancel_ask(1300)]).with(|s| s.owner_sleeps = true);
-    let run = check(script, expect![[r#"
+    let script =
+        up([ask(1000, "INVITE").sdp(OFFER), cancel_ask(1300)]).with(|s| s.owner_sleeps = true);
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -413,7 +477,8 @@ fn their_reinvite_that_they_cancel_gets_487() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(487).len(), 1);
 }
 
@@ -422,7 +487,9 @@ fn their_reinvite_that_they_cancel_gets_487() {
 fn a_bye_ends_what_is_open() {
     let plan = Plan::invite([say(0, 200), ask(1000, "INVITE").sdp(OFFER), ask(1500, "BYE")]);
     let script = Script::new(plan).no_bye().with(|s| s.owner_sleeps = true);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -435,11 +502,14 @@ fn a_bye_ends_what_is_open() {
         1530  > 200 102 BYE
         1530  > 487 101 INVITE
         1540  < ACK 101
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(487).len(), 1);
 
     let plan = Plan::invite([say(0, 200), ask(1005, "BYE")]).reply("reINVITE", 487, &[]);
-    check(Script::new(plan).no_bye().at(1000, Wish::Reinvite(OFFER)), expect![[r#"
+    check(
+        Script::new(plan).no_bye().at(1000, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -451,12 +521,15 @@ fn a_bye_ends_what_is_open() {
         1025  * HungUp Bye
         1030  > ACK 2
         1035  > 200 101 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn their_update_with_an_offer_is_answered_by_the_owner_and_without_one_at_once() {
-    let run = check(up([ask(1000, "UPDATE").sdp(OFFER), ask(2000, "UPDATE")]), expect![[r#"
+    let run = check(
+        up([ask(1000, "UPDATE").sdp(OFFER), ask(2000, "UPDATE")]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -469,7 +542,8 @@ fn their_update_with_an_offer_is_answered_by_the_owner_and_without_one_at_once()
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(200)[0].body(), ANSWER);
     assert!(run.responses(200)[1].has("Contact"));
 }
@@ -477,7 +551,9 @@ fn their_update_with_an_offer_is_answered_by_the_owner_and_without_one_at_once()
 /// RFC 3311, 5.2.
 #[test]
 fn their_update_that_meets_our_offer_gets_491_and_one_that_meets_their_own_500() {
-    let run = check(up([ask(1000, "UPDATE").sdp(OFFER)]).at(1005, Wish::Reinvite(OFFER)), expect![[r#"
+    let run = check(
+        up([ask(1000, "UPDATE").sdp(OFFER)]).at(1005, Wish::Reinvite(OFFER)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -491,9 +567,12 @@ fn their_update_that_meets_our_offer_gets_491_and_one_that_meets_their_own_500()
         20010 > BYE 3
         20020 < 200 3 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(491).len(), 1);
-    let run = check(up([ask(1000, "UPDATE").sdp(OFFER), ask(1002, "UPDATE").sdp(OFFER)]), expect![[r#"
+    let run = check(
+        up([ask(1000, "UPDATE").sdp(OFFER), ask(1002, "UPDATE").sdp(OFFER)]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -506,14 +585,17 @@ fn their_update_that_meets_our_offer_gets_491_and_one_that_meets_their_own_500()
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert!(run.responses(500)[0].has("Retry-After"));
 }
 
 #[test]
 fn their_info_is_answered_and_told_once_however_often_it_comes() {
     let info = ask(1000, "INFO").body("Application/DTMF-Relay", "Signal=5\r\nDuration=160\r\n");
-    let run = check(up([info.clone()]), expect![[r#"
+    let run = check(
+        up([info.clone()]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -524,7 +606,8 @@ fn their_info_is_answered_and_told_once_however_often_it_comes() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let told = |run: &Run| run.heard.iter().filter(|h| matches!(h, SipHeard::Info { .. })).count();
     assert!(run.heard.contains(&SipHeard::Info {
         leg: run::LEG,
@@ -540,8 +623,13 @@ fn their_info_is_answered_and_told_once_however_often_it_comes() {
 /// One that overtakes another would be refused as out of order.
 #[test]
 fn our_digits_go_one_after_the_other() {
-    let script = up([]).at(1000, Wish::Info("Signal=1")).at(1001, Wish::Info("Signal=2")).at(1002, Wish::Info("Signal=3"));
-    let run = check(script, expect![[r#"
+    let script = up([])
+        .at(1000, Wish::Info("Signal=1"))
+        .at(1001, Wish::Info("Signal=2"))
+        .at(1002, Wish::Info("Signal=3"));
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -555,7 +643,8 @@ fn our_digits_go_one_after_the_other() {
         20010 > BYE 5
         20020 < 200 5 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     let bodies: Vec<_> = run.requests("INFO").iter().map(|i| i.body().to_owned()).collect();
     assert_eq!(bodies, ["Signal=1", "Signal=2", "Signal=3"]);
     assert_eq!(run.requests("INFO")[0].header("Content-Type"), "application/dtmf-relay");
@@ -599,7 +688,9 @@ fn options_unknown_methods_and_unknown_extensions_are_answered_in_the_dialog() {
 /// Checklist 27.
 #[test]
 fn a_request_with_a_lower_cseq_than_the_last_gets_500() {
-    let run = check(up([ask(1000, "OPTIONS").cseq(50), ask(2000, "OPTIONS").cseq(49)]), expect![[r#"
+    let run = check(
+        up([ask(1000, "OPTIONS").cseq(50), ask(2000, "OPTIONS").cseq(49)]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -611,15 +702,19 @@ fn a_request_with_a_lower_cseq_than_the_last_gets_500() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(500).len(), 1);
 }
 
 /// They are gone, whatever overtook their BYE.
 #[test]
 fn a_bye_with_a_lower_cseq_than_the_last_ends_the_call() {
-    let plan = Plan::invite([say(0, 200), ask(1000, "OPTIONS").cseq(50), ask(2000, "BYE").cseq(49)]);
-    check(Script::new(plan).no_bye(), expect![[r#"
+    let plan =
+        Plan::invite([say(0, 200), ask(1000, "OPTIONS").cseq(50), ask(2000, "BYE").cseq(49)]);
+    check(
+        Script::new(plan).no_bye(),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -629,13 +724,16 @@ fn a_bye_with_a_lower_cseq_than_the_last_ends_the_call() {
         2020  < BYE 49
         2020  * HungUp Bye
         2030  > 200 49 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 27.
 #[test]
 fn a_request_for_a_dialog_that_we_do_not_have_gets_481() {
-    let run = check(up([ask(1000, "OPTIONS").tag("stranger")]), expect![[r#"
+    let run = check(
+        up([ask(1000, "OPTIONS").tag("stranger")]),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -645,7 +743,8 @@ fn a_request_for_a_dialog_that_we_do_not_have_gets_481() {
         20010 > BYE 2
         20020 < 200 2 BYE
         20020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(481).len(), 1);
 }
 
@@ -654,7 +753,9 @@ fn a_request_for_a_dialog_that_we_do_not_have_gets_481() {
 fn a_provisional_answer_slows_the_repeats_of_a_request_down() {
     let script = up_with(|plan| plan.reply("INFO", 100, &[])).at(1000, Wish::Info("x"));
     let script = later(script);
-    check(script, expect![[r#"
+    check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -678,7 +779,8 @@ fn a_provisional_answer_slows_the_repeats_of_a_request_down() {
         33000 * HungUp DialogLost
         33010 > BYE 3
         33020 < 200 3 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 /// A peer of RFC 2543 has no tag.
@@ -686,5 +788,9 @@ fn a_provisional_answer_slows_the_repeats_of_a_request_down() {
 fn a_callee_without_a_tag_is_called_and_hung_up() {
     let plan = Plan::invite([say(0, 180).tag(""), say(500, 200).tag(""), ask(900, "BYE").tag("")]);
     let run = World::new(Script::new(plan).no_bye(), Faults::None).call();
-    assert!(matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::Bye, .. })), "{}", run.ladder);
+    assert!(
+        matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::Bye, .. })),
+        "{}",
+        run.ladder
+    );
 }

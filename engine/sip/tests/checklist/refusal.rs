@@ -34,14 +34,17 @@ fn cluster(first: Plan, second: Plan, third: Plan) -> Script {
 /// Checklist 6.
 #[test]
 fn the_ack_to_a_refusal_is_the_transactions_and_repeated_for_each_copy() {
-    let run = check(Script::new(Plan::invite([say(0, 180), say(500, 603)])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 180), say(500, 603)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 180 1 INVITE
         20    * Progress 180
         520   < 603 1 INVITE
         520   * Refused Network(603)
         530   > ACK 1
-    "#]]);
+    "#]],
+    );
     let (invite, ack) = (run.request("INVITE"), run.request("ACK"));
     assert_eq!(ack.uri(), invite.uri());
     assert_eq!(ack.headers("Via"), invite.headers("Via"));
@@ -59,27 +62,41 @@ fn a_refusal_goes_up_as_it_is() {
     let said = say(0, 480)
         .header(r#"Reason: Q.850;cause=18;text="no answer", SIP;cause=480"#)
         .header("Retry-After: 0");
-    let run = check(Script::new(Plan::invite([said])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([said])),
+        expect![[r#"
         10    > INVITE 1
         20    < 480 1 INVITE
         20    * Refused Network(480)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     let refusal = refusal(&run);
     assert_eq!(refusal.phrase, "Whatever");
-    assert_eq!(refusal.reason, Reason { q850: Some(18), sip: Some(480), text: Some("no answer".into()) });
-    assert_eq!(refusal.reason_raw.as_deref(), Some(r#"Q.850;cause=18;text="no answer", SIP;cause=480"#));
+    assert_eq!(
+        refusal.reason,
+        Reason { q850: Some(18), sip: Some(480), text: Some("no answer".into()) }
+    );
+    assert_eq!(
+        refusal.reason_raw.as_deref(),
+        Some(r#"Q.850;cause=18;text="no answer", SIP;cause=480"#)
+    );
     assert_eq!(refusal.retry_after, Some(Duration::ZERO));
 }
 
-const BASIC_CHALLENGE: &str = r#"Proxy-Authenticate: Digest realm="proxy", nonce="p1", qop="auth,auth-int""#;
-const SERVER_CHALLENGE: &str = r#"WWW-Authenticate: Digest realm="server", nonce="s1", algorithm=SHA-256, qop="auth""#;
+const BASIC_CHALLENGE: &str =
+    r#"Proxy-Authenticate: Digest realm="proxy", nonce="p1", qop="auth,auth-int""#;
+const SERVER_CHALLENGE: &str =
+    r#"WWW-Authenticate: Digest realm="server", nonce="s1", algorithm=SHA-256, qop="auth""#;
 
 /// Checklist 19, and 7: the ACK to the 2xx has the credentials of its INVITE.
 #[test]
 fn a_challenged_invite_is_sent_again_with_credentials() {
-    let plan = Plan::invite([say(0, 407).header(BASIC_CHALLENGE)]).then([say(0, 180), say(500, 200)]);
-    let run = check(with_account(Script::new(plan)).invites(2), expect![[r#"
+    let plan =
+        Plan::invite([say(0, 407).header(BASIC_CHALLENGE)]).then([say(0, 180), say(500, 200)]);
+    let run = check(
+        with_account(Script::new(plan)).invites(2),
+        expect![[r#"
         10    > INVITE 1
         20    < 407 1 INVITE
         30    > ACK 1
@@ -92,7 +109,8 @@ fn a_challenged_invite_is_sent_again_with_credentials() {
         1555  > BYE 3
         1565  < 200 3 BYE
         1565  * Closed
-    "#]]);
+    "#]],
+    );
     let invites = run.requests("INVITE");
     assert_eq!(invites[1].cseq(), invites[0].cseq() + 1);
     assert_ne!(invites[1].branch(), invites[0].branch());
@@ -101,8 +119,14 @@ fn a_challenged_invite_is_sent_again_with_credentials() {
     }
     assert_eq!(invites[1].body(), OFFER);
     let credentials = invites[1].header("Proxy-Authorization");
-    assert!(credentials.contains(r#"username="trunk7""#) && credentials.contains("qop=auth,"), "{credentials}");
-    let ack = run.requests("ACK").into_iter().find(|ack| ack.cseq() == 2 && ack.branch() != invites[1].branch());
+    assert!(
+        credentials.contains(r#"username="trunk7""#) && credentials.contains("qop=auth,"),
+        "{credentials}"
+    );
+    let ack = run
+        .requests("ACK")
+        .into_iter()
+        .find(|ack| ack.cseq() == 2 && ack.branch() != invites[1].branch());
     assert_eq!(ack.unwrap().header("Proxy-Authorization"), credentials);
     let bye = run.request("BYE").header("Proxy-Authorization");
     assert!(bye.contains("nc=00000002"), "the nonce is used a second time: {bye}");
@@ -114,7 +138,9 @@ fn a_proxy_that_asks_and_then_a_server_that_asks_both_get_credentials() {
     let plan = Plan::invite([say(0, 407).header(BASIC_CHALLENGE)])
         .then([say(0, 401).header(SERVER_CHALLENGE)])
         .then([say(0, 200)]);
-    let run = check(with_account(Script::new(plan)).invites(3), expect![[r#"
+    let run = check(
+        with_account(Script::new(plan)).invites(3),
+        expect![[r#"
         10    > INVITE 1
         20    < 407 1 INVITE
         30    > ACK 1
@@ -128,7 +154,8 @@ fn a_proxy_that_asks_and_then_a_server_that_asks_both_get_credentials() {
         1075  > BYE 4
         1085  < 200 4 BYE
         1085  * Closed
-    "#]]);
+    "#]],
+    );
     let last = run.requests("INVITE")[2];
     assert!(last.has("Proxy-Authorization") && last.has("Authorization"));
     assert!(last.header("Authorization").contains("algorithm=SHA-256"));
@@ -139,7 +166,9 @@ fn a_proxy_that_asks_and_then_a_server_that_asks_both_get_credentials() {
 fn a_refused_answer_is_the_end_and_a_stale_nonce_is_not() {
     let again = || say(0, 407).header(BASIC_CHALLENGE);
     let plan = Plan::invite([again()]).then([again()]);
-    let run = check(with_account(Script::new(plan)).invites(2), expect![[r#"
+    let run = check(
+        with_account(Script::new(plan)).invites(2),
+        expect![[r#"
         10    > INVITE 1
         20    < 407 1 INVITE
         30    > ACK 1
@@ -147,12 +176,16 @@ fn a_refused_answer_is_the_end_and_a_stale_nonce_is_not() {
         40    < 407 2 INVITE
         40    * Refused Network(407)
         50    > ACK 2
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Network(407));
 
-    let stale = say(0, 407).header(r#"Proxy-Authenticate: Digest realm="proxy", nonce="p2", stale=true, qop="auth""#);
+    let stale = say(0, 407)
+        .header(r#"Proxy-Authenticate: Digest realm="proxy", nonce="p2", stale=true, qop="auth""#);
     let plan = Plan::invite([again()]).then([stale]).then([say(0, 200)]);
-    check(with_account(Script::new(plan)).invites(3), expect![[r#"
+    check(
+        with_account(Script::new(plan)).invites(3),
+        expect![[r#"
         10    > INVITE 1
         20    < 407 1 INVITE
         30    > ACK 1
@@ -166,36 +199,45 @@ fn a_refused_answer_is_the_end_and_a_stale_nonce_is_not() {
         1075  > BYE 4
         1085  < 200 4 BYE
         1085  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_challenge_without_an_account_goes_up() {
-    let run = check(Script::new(Plan::invite([say(0, 401).header(SERVER_CHALLENGE)])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 401).header(SERVER_CHALLENGE)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 401 1 INVITE
         20    * Refused Network(401)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Network(401));
 }
 
 #[test]
 fn a_challenge_to_a_call_that_was_cancelled_is_not_answered() {
     let plan = Plan::invite([say(800, 407).header(BASIC_CHALLENGE)]).then([say(0, 200)]);
-    check(with_account(Script::new(plan)).cancel_at(300), expect![[r#"
+    check(
+        with_account(Script::new(plan)).cancel_at(300),
+        expect![[r#"
         10    > INVITE 1
         510   > INVITE 1
         820   < 407 1 INVITE
         820   * Cancelled
         830   > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_challenged_bye_is_sent_again_with_credentials() {
     let plan = Plan::invite([say(0, 200)]).reply("BYE", 407, &[BASIC_CHALLENGE]);
-    let run = check(with_account(Script::new(plan)), expect![[r#"
+    let run = check(
+        with_account(Script::new(plan)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -205,7 +247,8 @@ fn a_challenged_bye_is_sent_again_with_credentials() {
         1055  > BYE 3
         1065  < 200 3 BYE
         1065  * Closed
-    "#]]);
+    "#]],
+    );
     let byes = run.requests("BYE");
     assert_eq!(byes[1].cseq(), byes[0].cseq() + 1);
     assert!(byes[1].has("Proxy-Authorization"));
@@ -216,7 +259,9 @@ fn a_challenged_bye_is_sent_again_with_credentials() {
 fn a_session_that_is_too_short_is_asked_for_again_as_long_as_the_peer_wants_it() {
     let plan = Plan::invite([say(0, 422).header("Min-SE: 2400")]).then([say(0, 200)]);
     let script = Script::new(plan).gateway(|g| g.session_expires = Some(Duration::from_secs(1800)));
-    let run = check(script.invites(2), expect![[r#"
+    let run = check(
+        script.invites(2),
+        expect![[r#"
         10    > INVITE 1
         20    < 422 1 INVITE
         30    > ACK 1
@@ -227,7 +272,8 @@ fn a_session_that_is_too_short_is_asked_for_again_as_long_as_the_peer_wants_it()
         1055  > BYE 3
         1065  < 200 3 BYE
         1065  * Closed
-    "#]]);
+    "#]],
+    );
     let invites = run.requests("INVITE");
     assert_eq!(invites[0].header("Session-Expires"), "1800");
     assert_eq!(invites[1].header("Session-Expires"), "2400");
@@ -239,7 +285,9 @@ fn a_peer_that_always_wants_more_is_refused_in_the_end() {
     let more = |line| [say(0, 422).header(line)];
     let plan = Plan::invite(more("Min-SE: 2400")).then(more("Min-SE: 2400"));
     let script = Script::new(plan).gateway(|g| g.session_expires = Some(Duration::from_secs(1800)));
-    let run = check(script.invites(2), expect![[r#"
+    let run = check(
+        script.invites(2),
+        expect![[r#"
         10    > INVITE 1
         20    < 422 1 INVITE
         30    > ACK 1
@@ -247,7 +295,8 @@ fn a_peer_that_always_wants_more_is_refused_in_the_end() {
         40    < 422 2 INVITE
         40    * Refused Network(422)
         50    > ACK 2
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Network(422));
 }
 
@@ -255,7 +304,9 @@ fn a_peer_that_always_wants_more_is_refused_in_the_end() {
 #[test]
 fn an_extension_that_is_refused_is_no_longer_offered() {
     let plan = Plan::invite([say(0, 420).header("Unsupported: 100rel")]).then([say(0, 200)]);
-    let run = check(Script::new(plan).invites(2), expect![[r#"
+    let run = check(
+        Script::new(plan).invites(2),
+        expect![[r#"
         10    > INVITE 1
         20    < 420 1 INVITE
         30    > ACK 1
@@ -266,16 +317,21 @@ fn an_extension_that_is_refused_is_no_longer_offered() {
         1055  > BYE 3
         1065  < 200 3 BYE
         1065  * Closed
-    "#]]);
-    let supported: Vec<_> = run.requests("INVITE").iter().map(|i| i.header("Supported").to_owned()).collect();
+    "#]],
+    );
+    let supported: Vec<_> =
+        run.requests("INVITE").iter().map(|i| i.header("Supported").to_owned()).collect();
     assert_eq!(supported, ["100rel, timer", "timer"]);
     let strange = Plan::invite([say(0, 420).header("Unsupported: path")]);
-    let run = check(Script::new(strange), expect![[r#"
+    let run = check(
+        Script::new(strange),
+        expect![[r#"
         10    > INVITE 1
         20    < 420 1 INVITE
         20    * Refused Network(420)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Network(420));
 }
 
@@ -292,12 +348,15 @@ fn moved() -> script::Step {
 /// Checklist 20.
 #[test]
 fn a_redirection_goes_up_with_its_contacts_in_their_order() {
-    let run = check(Script::new(Plan::invite([moved()])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([moved()])),
+        expect![[r#"
         10    > INVITE 1
         20    < 302 1 INVITE
         20    * Refused Network(302)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).contacts, ["sip:far@203.0.113.5", "sip:b@10.0.0.9", "sip:a@10.0.0.9"]);
 }
 
@@ -306,7 +365,9 @@ fn a_redirection_goes_up_with_its_contacts_in_their_order() {
 fn a_redirection_is_followed_within_the_gateway_and_each_contact_once() {
     let plan = Plan::invite([moved()]).then([moved()]).then([moved()]);
     let script = Script::new(plan).gateway(|g| g.follow_redirects = true);
-    let run = check(script.invites(3), expect![[r#"
+    let run = check(
+        script.invites(3),
+        expect![[r#"
         10    > INVITE 1
         20    < 302 1 INVITE
         30    > ACK 1
@@ -317,7 +378,8 @@ fn a_redirection_is_followed_within_the_gateway_and_each_contact_once() {
         60    < 302 3 INVITE
         60    * Refused Network(302)
         70    > ACK 3
-    "#]]);
+    "#]],
+    );
     let uris: Vec<_> = run.requests("INVITE").iter().map(|i| i.uri().to_owned()).collect();
     assert_eq!(uris, ["sip:+8613800000017@10.0.0.9", "sip:b@10.0.0.9", "sip:a@10.0.0.9"]);
     assert!(run.sent.iter().all(|(to, _)| to.address.to_string() == GATEWAY));
@@ -329,34 +391,43 @@ fn a_redirection_is_followed_within_the_gateway_and_each_contact_once() {
 fn a_redirection_to_the_number_itself_is_a_loop() {
     let plan = Plan::invite([say(0, 302).header("Contact: <sip:+8613800000017@10.0.0.9>")]);
     let script = Script::new(plan).gateway(|g| g.follow_redirects = true);
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 302 1 INVITE
         20    * Refused Network(302)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Network(302));
 }
 
 /// Checklist 22.
 #[test]
 fn a_503_with_retry_after_holds_the_gateway_back_before_it_is_told() {
-    let run = check(Script::new(Plan::invite([say(0, 503).header("Retry-After: 30 (busy)")])), expect![[r#"
+    let run = check(
+        Script::new(Plan::invite([say(0, 503).header("Retry-After: 30 (busy)")])),
+        expect![[r#"
         10    > INVITE 1
         20    < 503 1 INVITE
         20    * Gateway HeldBack { for_: 30s }
         20    * Refused Network(503)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
     let held = GatewayHealth::HeldBack { for_: Duration::from_secs(30) };
     assert!(matches!(&run.heard[0], SipHeard::Gateway { health, .. } if *health == held));
     assert_eq!(refusal(&run).retry_after, Some(Duration::from_secs(30)));
-    check(Script::new(Plan::invite([say(0, 503)])), expect![[r#"
+    check(
+        Script::new(Plan::invite([say(0, 503)])),
+        expect![[r#"
         10    > INVITE 1
         20    < 503 1 INVITE
         20    * Refused Network(503)
         30    > ACK 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 37.
@@ -367,7 +438,9 @@ fn the_next_address_is_tried_after_a_503_with_a_new_branch_and_the_same_cseq() {
         Plan::invite([say(0, 503).header("Retry-After: 5")]),
         Plan::invite([say(0, 180), say(500, 200)]),
     );
-    let run = check(script.invites(3), expect![[r#"
+    let run = check(
+        script.invites(3),
+        expect![[r#"
         5     * Gateway Up
         15    > INVITE 1
         25    < 100 1 INVITE
@@ -386,9 +459,13 @@ fn the_next_address_is_tried_after_a_503_with_a_new_branch_and_the_same_cseq() {
         1780  > BYE 2 10.0.0.11:5060
         1790  < 200 2 BYE 10.0.0.11:5060
         1790  * Closed
-    "#]]);
+    "#]],
+    );
     let invites = run.requests("INVITE");
-    assert!(invites.iter().all(|i| i.cseq() == invites[0].cseq() && i.header("Call-ID") == invites[0].header("Call-ID")));
+    assert!(
+        invites.iter().all(|i| i.cseq() == invites[0].cseq()
+            && i.header("Call-ID") == invites[0].header("Call-ID"))
+    );
     assert_ne!(invites[0].branch(), invites[1].branch());
 }
 
@@ -396,7 +473,9 @@ fn the_next_address_is_tried_after_a_503_with_a_new_branch_and_the_same_cseq() {
 #[test]
 fn the_next_address_is_tried_when_the_first_does_not_answer_or_cannot_be_reached() {
     let script = cluster(Plan::default(), Plan::invite([say(0, 200)]), Plan::default());
-    check(script.clone().gateway(|g| g.answer_within = Some(ms(4000))).invites(2), expect![[r#"
+    check(
+        script.clone().gateway(|g| g.answer_within = Some(ms(4000))).invites(2),
+        expect![[r#"
         5     * Gateway Up
         15    > INVITE 1
         515   > INVITE 1
@@ -409,9 +488,13 @@ fn the_next_address_is_tried_when_the_first_does_not_answer_or_cannot_be_reached
         5040  > BYE 2 10.0.0.10:5060
         5050  < 200 2 BYE 10.0.0.10:5060
         5050  * Closed
-    "#]]);
-    let unreachable = script.with(|s| s.refusing = vec![(sip::port::Transport::Udp, GATEWAY.parse().unwrap())]);
-    check(unreachable.invites(2), expect![[r#"
+    "#]],
+    );
+    let unreachable =
+        script.with(|s| s.refusing = vec![(sip::port::Transport::Udp, GATEWAY.parse().unwrap())]);
+    check(
+        unreachable.invites(2),
+        expect![[r#"
         5     * Gateway Up
         35    > INVITE 1 10.0.0.10:5060
         45    < 200 1 INVITE 10.0.0.10:5060
@@ -420,15 +503,22 @@ fn the_next_address_is_tried_when_the_first_does_not_answer_or_cannot_be_reached
         1060  > BYE 2 10.0.0.10:5060
         1070  < 200 2 BYE 10.0.0.10:5060
         1070  * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 37: a phone that rang is not rung again.
 #[test]
 fn after_a_ringing_no_other_address_is_tried() {
-    let script = cluster(Plan::invite([say(0, 180), say(500, 503)]), Plan::invite([say(0, 200)]), Plan::default());
+    let script = cluster(
+        Plan::invite([say(0, 180), say(500, 503)]),
+        Plan::invite([say(0, 200)]),
+        Plan::default(),
+    );
     // Two, for the runs in which the 180 is lost.
-    let run = check(script.invites(2), expect![[r#"
+    let run = check(
+        script.invites(2),
+        expect![[r#"
         5     * Gateway Up
         15    > INVITE 1
         25    < 180 1 INVITE
@@ -436,7 +526,8 @@ fn after_a_ringing_no_other_address_is_tried() {
         525   < 503 1 INVITE
         525   * Refused Network(503)
         535   > ACK 1
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.requests("INVITE").len(), 1);
     assert_eq!(refusal(&run).source, RefusalSource::Network(503));
 }
@@ -444,7 +535,8 @@ fn after_a_ringing_no_other_address_is_tried() {
 #[test]
 fn the_user_s_word_is_never_carried_to_another_address() {
     for status in [486, 500, 502, 504, 600, 603] {
-        let script = cluster(Plan::invite([say(0, status)]), Plan::invite([say(0, 200)]), Plan::default());
+        let script =
+            cluster(Plan::invite([say(0, status)]), Plan::invite([say(0, 200)]), Plan::default());
         let run = World::new(script, Faults::None).call();
         assert_eq!(refusal(&run).source, RefusalSource::Network(status));
         assert_eq!(run.requests("INVITE").len(), 1);
@@ -459,7 +551,9 @@ fn an_answer_from_an_address_that_was_given_up_is_kept_and_the_later_one_cancell
         Plan::invite([say(0, 180), say(4000, 200).tag("e")]).cancel_tag("e"),
         Plan::default(),
     );
-    let run = check(script.gateway(|g| g.answer_within = Some(ms(2000))).invites(2), expect![[r#"
+    let run = check(
+        script.gateway(|g| g.answer_within = Some(ms(2000))).invites(2),
+        expect![[r#"
         5     * Gateway Up
         15    > INVITE 1
         515   > INVITE 1
@@ -477,26 +571,33 @@ fn an_answer_from_an_address_that_was_given_up_is_kept_and_the_later_one_cancell
         4040  > BYE 2
         4050  < 200 2 BYE
         4050  * Closed
-    "#]]);
+    "#]],
+    );
     assert!(matches!(&run.heard[2], SipHeard::Answered { dialog, .. } if dialog.remote_tag == "c"));
 }
 
 #[test]
 fn a_gateway_without_a_name_in_dns_refuses_the_call() {
     let script = Script::new(Plan::default()).gateway(|g| g.host = "nowhere.example.com".into());
-    let run = check(script.with(|s| s.targets = vec![]), expect![[r#"
+    let run = check(
+        script.with(|s| s.targets = vec![]),
+        expect![[r#"
         5     * Gateway Down { why: "no such name" }
         5     * Refused Dns
-    "#]]);
+    "#]],
+    );
     assert_eq!(refusal(&run).source, RefusalSource::Dns);
 }
 
 #[test]
 fn a_call_that_is_cancelled_before_its_gateway_is_found_is_never_sent() {
     let script = Script::new(Plan::default()).gateway(|g| g.host = "sip.example.com".into());
-    let run = check(script.cancel_at(3), expect![[r#"
+    let run = check(
+        script.cancel_at(3),
+        expect![[r#"
         3     * Cancelled
         5     * Gateway Up
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.sent.len(), 0);
 }

@@ -22,7 +22,9 @@ const WITHOUT_UPDATE: &str = "Allow: INVITE, ACK, BYE";
 /// Checklist 26: at half time.
 #[test]
 fn we_refresh_by_update_where_they_take_it() {
-    let run = check(session(WE, WITH_UPDATE, |plan| plan), expect![[r#"
+    let run = check(
+        session(WE, WITH_UPDATE, |plan| plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -38,7 +40,8 @@ fn we_refresh_by_update_where_they_take_it() {
         400010 > BYE 6
         400020 < 200 6 BYE
         400020 * Closed
-    "#]]);
+    "#]],
+    );
     let update = run.requests("UPDATE")[0];
     assert_eq!(update.header("Session-Expires"), "180;refresher=uac");
     assert_eq!(update.header("Supported"), "timer");
@@ -48,7 +51,9 @@ fn we_refresh_by_update_where_they_take_it() {
 /// Checklist 26: the offer is the one in force.
 #[test]
 fn we_refresh_by_reinvite_where_they_do_not_take_update() {
-    let run = check(session(WE, WITHOUT_UPDATE, |plan| plan), expect![[r#"
+    let run = check(
+        session(WE, WITHOUT_UPDATE, |plan| plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -68,14 +73,20 @@ fn we_refresh_by_reinvite_where_they_do_not_take_update() {
         400010 > BYE 6
         400020 < 200 6 BYE
         400020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.requests("INVITE")[1].body(), OFFER);
-    assert!(!run.heard.iter().any(|h| matches!(h, SipHeard::Renegotiated { .. })), "nobody ordered it");
+    assert!(
+        !run.heard.iter().any(|h| matches!(h, SipHeard::Renegotiated { .. })),
+        "nobody ordered it"
+    );
 }
 
 #[test]
 fn an_update_that_is_not_allowed_after_all_is_followed_by_a_reinvite() {
-    check(session(WE, WITH_UPDATE, |plan| plan.reply("UPDATE", 405, &[])), expect![[r#"
+    check(
+        session(WE, WITH_UPDATE, |plan| plan.reply("UPDATE", 405, &[])),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -97,13 +108,16 @@ fn an_update_that_is_not_allowed_after_all_is_followed_by_a_reinvite() {
         400010 > BYE 7
         400020 < 200 7 BYE
         400020 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// Checklist 26: 32 s before the end, for a third of 180 s is more.
 #[test]
 fn a_session_that_they_do_not_refresh_is_hung_up_before_its_end() {
-    let run = check(session(THEY, WITH_UPDATE, |plan| plan), expect![[r#"
+    let run = check(
+        session(THEY, WITH_UPDATE, |plan| plan),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -111,19 +125,27 @@ fn a_session_that_they_do_not_refresh_is_hung_up_before_its_end() {
         148025 * HungUp SessionExpired
         148035 > BYE 2
         148045 < 200 2 BYE
-    "#]]);
-    assert!(matches!(run.heard.last(), Some(SipHeard::HungUp { by: HungUpBy::SessionExpired, .. })));
+    "#]],
+    );
+    assert!(matches!(
+        run.heard.last(),
+        Some(SipHeard::HungUp { by: HungUpBy::SessionExpired, .. })
+    ));
 }
 
 #[test]
 fn a_session_that_they_refresh_goes_on() {
     let plan = Plan::invite([
         say(0, 200).header(THEY),
-        ask(90_000, "UPDATE").header("Session-Expires: 180;refresher=uac").header("Supported: timer"),
+        ask(90_000, "UPDATE")
+            .header("Session-Expires: 180;refresher=uac")
+            .header("Supported: timer"),
         ask(180_000, "INVITE").sdp(OFFER).header("Session-Expires: 180;refresher=uac"),
         ask(300_000, "BYE"),
     ]);
-    let run = check(Script::new(plan).no_bye().at(600_000, Wish::Bye(None)), expect![[r#"
+    let run = check(
+        Script::new(plan).no_bye().at(600_000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -138,7 +160,8 @@ fn a_session_that_they_refresh_goes_on() {
         300020 < BYE 103
         300020 * HungUp Bye
         300030 > 200 103 BYE
-    "#]]);
+    "#]],
+    );
     let accepted = run.responses(200)[0];
     assert_eq!(accepted.header("Session-Expires"), "180;refresher=uac");
     assert_eq!(accepted.header("Require"), "timer");
@@ -150,7 +173,9 @@ fn they_may_make_us_the_refresher() {
         say(0, 200).header(THEY).header(WITH_UPDATE),
         ask(90_000, "UPDATE").header("Session-Expires: 180;refresher=uas"),
     ]);
-    let run = check(Script::new(plan).no_bye().at(300_000, Wish::Bye(None)), expect![[r#"
+    let run = check(
+        Script::new(plan).no_bye().at(300_000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -164,15 +189,21 @@ fn they_may_make_us_the_refresher() {
         300010 > BYE 4
         300020 < 200 4 BYE
         300020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(200)[0].header("Session-Expires"), "180;refresher=uas");
     assert!(!run.responses(200)[0].has("Require"));
 }
 
 #[test]
 fn a_refresh_that_asks_for_too_short_a_session_gets_422() {
-    let plan = Plan::invite([say(0, 200), ask(1000, "UPDATE").header("Session-Expires: 30;refresher=uac")]);
-    let run = check(Script::new(plan).no_bye().at(5000, Wish::Bye(None)), expect![[r#"
+    let plan = Plan::invite([
+        say(0, 200),
+        ask(1000, "UPDATE").header("Session-Expires: 30;refresher=uac"),
+    ]);
+    let run = check(
+        Script::new(plan).no_bye().at(5000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -182,14 +213,17 @@ fn a_refresh_that_asks_for_too_short_a_session_gets_422() {
         5010  > BYE 2
         5020  < 200 2 BYE
         5020  * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.responses(422)[0].header("Min-SE"), "90");
 }
 
 #[test]
 fn a_refresh_of_ours_that_is_too_short_is_sent_again_longer() {
     let script = session(WE, WITH_UPDATE, |plan| plan.reply("UPDATE", 422, &["Min-SE: 200"]));
-    let run = check(script, expect![[r#"
+    let run = check(
+        script,
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -207,14 +241,17 @@ fn a_refresh_of_ours_that_is_too_short_is_sent_again_longer() {
         400010 > BYE 7
         400020 < 200 7 BYE
         400020 * Closed
-    "#]]);
+    "#]],
+    );
     assert_eq!(run.requests("UPDATE")[1].header("Session-Expires"), "200;refresher=uac");
     assert_eq!(run.requests("UPDATE")[1].header("Min-SE"), "200");
 }
 
 #[test]
 fn a_refresh_that_nobody_answers_ends_the_call() {
-    check(session(WE, WITH_UPDATE, |plan| plan.silence("UPDATE")), expect![[r#"
+    check(
+        session(WE, WITH_UPDATE, |plan| plan.silence("UPDATE")),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -233,13 +270,16 @@ fn a_refresh_that_nobody_answers_ends_the_call() {
         122025 * HungUp DialogLost
         122035 > BYE 3
         122045 < 200 3 BYE
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_session_without_a_timer_has_no_end() {
     let plan = Plan::invite([say(0, 200)]);
-    check(Script::new(plan).no_bye().at(86_400_000, Wish::Bye(None)), expect![[r#"
+    check(
+        Script::new(plan).no_bye().at(86_400_000, Wish::Bye(None)),
+        expect![[r#"
         10    > INVITE 1
         20    < 200 1 INVITE
         20    * Answered 200 with SDP by c
@@ -247,13 +287,18 @@ fn a_session_without_a_timer_has_no_end() {
         86400010 > BYE 2
         86400020 < 200 2 BYE
         86400020 * Closed
-    "#]]);
+    "#]],
+    );
 }
 
 /// Times that leave every type, or come at once.
 #[test]
 fn a_session_interval_that_makes_no_sense_is_left_aside() {
-    for header in ["Session-Expires: 4294967295;refresher=uac", "Session-Expires: 0;refresher=uas", "Session-Expires: x"] {
+    for header in [
+        "Session-Expires: 4294967295;refresher=uac",
+        "Session-Expires: 0;refresher=uas",
+        "Session-Expires: x",
+    ] {
         let script = session(header, WITH_UPDATE, |plan| plan);
         let run = run::World::new(script, Faults::None).call();
         assert_eq!(run.broken, Vec::<String>::new());

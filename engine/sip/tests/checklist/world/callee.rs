@@ -98,7 +98,11 @@ impl Callee {
 
     /// What it still believes to be going on, of that which `heard` says the other side knows of:
     /// the tag and CSeq of a 2xx, the branch of a 1xx.
-    pub fn open(&self, heard: impl Fn(&str, u32) -> bool, rang: impl Fn(&str) -> bool) -> Vec<String> {
+    pub fn open(
+        &self,
+        heard: impl Fn(&str, u32) -> bool,
+        rang: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut open = vec![];
         if self.unanswered > 0 {
             open.push("a request of the callee has no answer".to_owned());
@@ -166,13 +170,21 @@ impl Callee {
             return;
         }
         let (transport, in_dialog) = (transport, !text.tag("To").is_empty());
-        self.invited.push(Invited { text: text.clone(), transport, last: None, refused: false, answered: false, rings: false });
+        self.invited.push(Invited {
+            text: text.clone(),
+            transport,
+            last: None,
+            refused: false,
+            answered: false,
+            rings: false,
+        });
         let invite = self.invited.len() - 1;
         if in_dialog {
             return self.reinvite(now, invite, &text);
         }
         let nth = self.invited.iter().filter(|i| i.text.tag("To").is_empty()).count() - 1;
-        let steps = self.plan.invites.get(nth).or(self.plan.invites.last()).cloned().unwrap_or_default();
+        let steps =
+            self.plan.invites.get(nth).or(self.plan.invites.last()).cloned().unwrap_or_default();
         self.steps.extend(steps.into_iter().map(|Step { after, act }| (now + after, invite, act)));
         self.timeout(now);
     }
@@ -197,12 +209,20 @@ impl Callee {
         let text = invited.text.clone();
         let mut headers: Vec<String> = say.headers.iter().map(|h| h.to_string()).collect();
         if let Some(contact) = say.contact {
-            headers.push(format!("Contact: {}", contact.replace("HERE", &self.address.to_string())));
+            headers
+                .push(format!("Contact: {}", contact.replace("HERE", &self.address.to_string())));
         }
         if let Some(rseq) = say.rseq {
             headers.extend(["Require: 100rel".into(), format!("RSeq: {rseq}")]);
         }
-        let bytes = self.plan.response(&text, say.status, say.tag, &headers, "application/sdp", say.sdp.unwrap_or(""));
+        let bytes = self.plan.response(
+            &text,
+            say.status,
+            say.tag,
+            &headers,
+            "application/sdp",
+            say.sdp.unwrap_or(""),
+        );
         let invited = &mut self.invited[invite];
         invited.last = Some(bytes.clone());
         let transport = invited.transport;
@@ -210,7 +230,9 @@ impl Callee {
         invited.refused |= say.status >= 300;
         invited.answered |= (200..300).contains(&say.status);
         let until = match (say.status, say.rseq) {
-            (..200, Some(rseq)) => Some(Until::Prack(format!("{rseq} {} INVITE {}", text.cseq(), say.tag))),
+            (..200, Some(rseq)) => {
+                Some(Until::Prack(format!("{rseq} {} INVITE {}", text.cseq(), say.tag)))
+            }
             (..200, None) => None,
             (200..300, _) if self.plan.mute => None,
             (200..300, _) => Some(Until::Ack(say.tag.to_owned(), text.cseq())),
@@ -244,10 +266,13 @@ impl Callee {
         let invite = self.invited.iter().position(|i| i.text.branch() == text.branch());
         let status = if invite.is_some() { 200 } else { 481 };
         self.request(now, transport, text, Some((status, vec![], "")));
-        if let Some(invite) = invite.filter(|&i| !self.invited[i].answered && !self.invited[i].refused) {
+        if let Some(invite) =
+            invite.filter(|&i| !self.invited[i].answered && !self.invited[i].refused)
+        {
             self.steps.retain(|(_, of, _)| *of != invite);
             let tag = self.plan.cancel_tag.unwrap_or("c");
-            let say = Say { status: 487, tag, rseq: None, contact: None, headers: vec![], sdp: None };
+            let say =
+                Say { status: 487, tag, rseq: None, contact: None, headers: vec![], sdp: None };
             self.say(now, invite, &say);
         }
     }
@@ -272,7 +297,14 @@ impl Callee {
         let bytes = reply.map(|(status, headers, sdp)| {
             let mut headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
             if text.method() == "REGISTER" && status == 200 {
-                headers.push(format!("Contact: {}", text.header("Contact")));
+                // `expires=40` is said in the Contact, as registrars do.
+                let granted = headers.iter().position(|h| h.starts_with("expires="));
+                let granted = granted.map(|at| format!(";{}", headers.remove(at)));
+                let granted = granted.unwrap_or_default();
+                headers.push(format!(
+                    "Contact: <sip:other@10.9.9.9>;expires=7, {}{granted}",
+                    text.header("Contact")
+                ));
             }
             self.plan.response(text, status, "c", &headers, "application/sdp", sdp)
         });
@@ -285,12 +317,14 @@ impl Callee {
     fn reply_to(&mut self, method: &str, otherwise: Reply) -> Reply {
         let nth = self.counts.entry(method.to_owned()).or_default();
         *nth += 1;
-        let replies = self.plan.replies.iter().find(|(m, _)| *m == method).map(|(_, replies)| replies);
+        let replies =
+            self.plan.replies.iter().find(|(m, _)| *m == method).map(|(_, replies)| replies);
         replies.and_then(|replies| replies.get(*nth - 1).cloned()).unwrap_or(otherwise)
     }
 
     fn ask(&mut self, now: Duration, invite: usize, ask: Ask) {
-        let unacked = |r: &Repeat| matches!(&r.until, Until::Ack(tag, _) if tag == ask.tag.unwrap_or("c"));
+        let unacked =
+            |r: &Repeat| matches!(&r.until, Until::Ack(tag, _) if tag == ask.tag.unwrap_or("c"));
         if !ask.impatient && self.repeats.iter().any(unacked) {
             return self.steps.push((now + Duration::from_millis(100), invite, Act::Ask(ask)));
         }
@@ -312,7 +346,11 @@ impl Callee {
             _ => String::new(),
         };
         let more: String = ask.headers.iter().map(|h| format!("{h}\r\n")).collect();
-        let typed = if ask.body.is_empty() { String::new() } else { format!("Content-Type: {}\r\n", ask.content_type) };
+        let typed = if ask.body.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Type: {}\r\n", ask.content_type)
+        };
         let bytes = format!(
             "{} {} SIP/2.0\r\nVia: SIP/2.0/{} {via};branch={branch};rport\r\nMax-Forwards: 70\r\nFrom: <{}>;tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {}\r\n{contact}{more}{typed}Content-Length: {}\r\n\r\n{}",
             ask.method,
@@ -328,14 +366,24 @@ impl Callee {
         .into_bytes();
         let from = ask.from.map(|address| Peer { transport, address: address.parse().unwrap() });
         self.asks.push((branch.clone(), ask, Text::of(&bytes)));
-        self.out.push_back(Sent { from: from.unwrap_or(self.here(transport)), bytes: bytes.clone() });
-        self.repeat(now, Until::Answer(branch), transport, from, bytes, transport == Transport::Udp);
+        self.out
+            .push_back(Sent { from: from.unwrap_or(self.here(transport)), bytes: bytes.clone() });
+        self.repeat(
+            now,
+            Until::Answer(branch),
+            transport,
+            from,
+            bytes,
+            transport == Transport::Udp,
+        );
     }
 
     fn cancel_ask(&mut self, _now: Duration) {
         let Some((_, _, text)) = self.asks.last() else { return };
-        let bytes = text.0.replacen("INVITE ", "CANCEL ", 1).replacen(" INVITE\r\n", " CANCEL\r\n", 1);
-        let bytes = bytes.split("\r\nContact:").next().unwrap().to_owned() + "\r\nContent-Length: 0\r\n\r\n";
+        let bytes =
+            text.0.replacen("INVITE ", "CANCEL ", 1).replacen(" INVITE\r\n", " CANCEL\r\n", 1);
+        let bytes = bytes.split("\r\nContact:").next().unwrap().to_owned()
+            + "\r\nContent-Length: 0\r\n\r\n";
         self.send(Transport::Udp, bytes.into_bytes());
     }
 
@@ -350,12 +398,17 @@ impl Callee {
             return;
         };
         self.repeats.retain(|r| r.until != Until::Answer(text.branch().to_owned()));
-        let Some((_, ask, request)) = self.asks.iter().find(|(branch, ..)| branch == text.branch()) else { return };
+        let Some((_, ask, request)) = self.asks.iter().find(|(branch, ..)| branch == text.branch())
+        else {
+            return;
+        };
         if text.cseq_method() != "INVITE" || self.plan.mute {
             return;
         }
         let (uri, branch) = match status {
-            ..300 => (bracketed(text.header("Contact")).to_owned(), format!("{}-ack", text.branch())),
+            ..300 => {
+                (bracketed(text.header("Contact")).to_owned(), format!("{}-ack", text.branch()))
+            }
             _ => (request.uri().to_owned(), text.branch().to_owned()),
         };
         let sdp = if status < 300 { ask.ack_sdp } else { "" };
@@ -381,21 +434,52 @@ impl Callee {
         self.out.push_back(Sent { from, bytes });
     }
 
-    fn repeat(&mut self, now: Duration, until: Until, transport: Transport, from: Option<Peer>, bytes: Vec<u8>, again: bool) {
+    fn repeat(
+        &mut self,
+        now: Duration,
+        until: Until,
+        transport: Transport,
+        from: Option<Peer>,
+        bytes: Vec<u8>,
+        again: bool,
+    ) {
         if again {
             let from = from.unwrap_or(self.here(transport));
-            self.repeats.push(Repeat { until, from, bytes, interval: T1, at: now + T1, ends: now + GIVE_UP });
+            self.repeats.push(Repeat {
+                until,
+                from,
+                bytes,
+                interval: T1,
+                at: now + T1,
+                ends: now + GIVE_UP,
+            });
         }
     }
 }
 
 impl Plan {
     /// A response to `request` (RFC 3261, 8.2.6.2).
-    fn response(&self, request: &Text, status: u16, tag: &str, headers: &[String], content_type: &str, body: &str) -> Vec<u8> {
+    fn response(
+        &self,
+        request: &Text,
+        status: u16,
+        tag: &str,
+        headers: &[String],
+        content_type: &str,
+        body: &str,
+    ) -> Vec<u8> {
         let to = request.header("To");
-        let tag = if to.contains(";tag=") || tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+        let tag = if to.contains(";tag=") || tag.is_empty() {
+            String::new()
+        } else {
+            format!(";tag={tag}")
+        };
         let more: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
-        let typed = if body.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
+        let typed = if body.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Type: {content_type}\r\n")
+        };
         let via = request.header("Via");
         let via = match self.sees_us_as {
             Some(address) => {

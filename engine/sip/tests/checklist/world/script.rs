@@ -288,6 +288,8 @@ pub struct Script {
     pub gateway: GatewayConfig,
     /// Where the gateway's name leads, in order. Empty: DNS fails.
     pub targets: Vec<&'static str>,
+    /// From then on DNS fails.
+    pub dns_fails_after: Option<Duration>,
     pub callees: Vec<(SocketAddr, Plan)>,
     /// Where a datagram gets an ICMP error, and a connection is refused.
     pub refusing: Vec<(Transport, SocketAddr)>,
@@ -318,6 +320,7 @@ impl Script {
         Self {
             gateway: gateway(),
             targets: vec![GATEWAY],
+            dns_fails_after: None,
             callees: vec![(GATEWAY.parse().unwrap(), plan)],
             refusing: vec![],
             wishes: vec![],
