@@ -77,7 +77,7 @@ impl Line {
         more: impl FnOnce(&mut Builder<'_>, &Shared),
     ) -> bool {
         self.cseq += 1;
-        let (random, cnonce) = (shared.dice.next(), shared.cnonce(&self.auth));
+        let (random, cnonce) = (shared.dice.next(), shared.cnonce(!self.auth.is_empty()));
         let branch = ids::branch(owner(shared, self.gateway), random);
         let written = shared.write(|out, shared| {
             let mut request = Builder::request(out, subject.method, subject.uri);

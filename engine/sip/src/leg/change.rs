@@ -10,7 +10,6 @@ use crate::shared::Shared;
 use crate::status::SDP;
 use crate::transaction::Purpose;
 
-use super::progress::sdp_of;
 use super::session::Session;
 use super::{Leg, Phase};
 
@@ -121,7 +120,7 @@ impl Leg {
                     self.retarget(shared, kept, message);
                 }
                 self.refreshed(shared, message);
-                self.change_ended(shared, Ok(sdp_of(message).unwrap_or_default().to_vec()));
+                self.change_ended(shared, Ok(message.sdp().unwrap_or_default().to_vec()));
             }
             // Theirs was on its way. The one who made the Call-ID waits longer (RFC 3261, 14.1).
             491 if offer.attempts < ATTEMPTS_MAX => {

@@ -36,7 +36,7 @@ impl Leg {
         }
         let reliable = status > 100 && message.lists(Name::Require, "100rel");
         let rseq = if reliable { message.rseq() } else { None };
-        let sdp = sdp_of(message);
+        let sdp = message.sdp();
         // Only what has to be remembered of it makes an early dialog.
         let mut news = None;
         if status > 100 && (rseq.is_some() || sdp.is_some()) {
@@ -74,7 +74,10 @@ impl Leg {
         let at = match known {
             Some(at) => at,
             None => match self.new_dialog(shared, of_try, message) {
-                Some(at) => at,
+                Some(at) => {
+                    self.learn_dialog(shared, at, message);
+                    at
+                }
                 None => return Early::Repeat,
             },
         };
@@ -107,8 +110,7 @@ impl Leg {
             free => free,
         };
         let way = self.way(shared, of_try as u8);
-        let fallback = &*self.head.to;
-        let dialog = Dialog::of_response(message, of_try as u8, way, fallback);
+        let dialog = Dialog::of_response(message, of_try as u8, way);
         if place < self.dialogs.len() {
             self.asks
                 .retain(|ask| usize::from(ask.dialog) != place || ask.purpose != Purpose::Prack);
@@ -117,8 +119,15 @@ impl Leg {
         } else {
             self.dialogs.push(dialog);
         }
-        self.befriend(shared, place);
         Some(place)
+    }
+
+    /// Takes target and route of a response; its callee may then send to us from there.
+    pub(super) fn learn_dialog(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
+        self.part_from(shared, at);
+        let way = self.way(shared, self.dialogs[at].of_try);
+        self.dialogs[at].learn(message, way, &self.head.to);
+        self.befriend(shared, at);
     }
 
     /// Its callee may now send to us, wherever it is.
@@ -160,9 +169,4 @@ enum Early {
     News(Option<Vec<u8>>),
     /// Nothing: it was here before, or is out of order.
     Repeat,
-}
-
-/// The SDP of a message.
-pub(super) fn sdp_of<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    message.has_body(crate::status::SDP).then(|| message.body())
 }

@@ -7,7 +7,6 @@ use crate::shared::Shared;
 use crate::status::{self, ALLOW, SDP};
 use crate::transaction::{Repeat, Served, Wait};
 
-use super::progress::sdp_of;
 use super::{Leg, Phase, SERVED_MAX};
 
 /// A request, and the bytes it was read from, to answer it later.
@@ -132,7 +131,7 @@ impl Leg {
     ) {
         let open = self.served.iter().any(Served::is_open);
         let ours = self.talk.as_ref().is_some_and(|talk| talk.has_offer_out());
-        let offer = sdp_of(message).is_some();
+        let offer = message.sdp().is_some();
         match self.phase {
             Phase::Inviting | Phase::Answered if offer => {
                 // Our own offer has no final answer yet.
@@ -176,7 +175,7 @@ impl Leg {
             Served::new(message, answers_to(message, from), Wait::Owner { request, until });
         served.response = sent;
         self.serve(served);
-        let sdp = sdp_of(message).map(<[u8]>::to_vec);
+        let sdp = message.sdp().map(<[u8]>::to_vec);
         shared.tell(SipHeard::Reinvited { leg: self.head.id, sdp });
     }
 
@@ -261,7 +260,7 @@ impl Leg {
         served.wait = Wait::Repeats(shared.in_a_transaction());
         if served.accepted && served.wants_offer && self.phase == Phase::Up {
             // We offered in our 2xx; this is their answer.
-            let result = sdp_of(message).map(<[u8]>::to_vec).ok_or(488);
+            let result = message.sdp().map(<[u8]>::to_vec).ok_or(488);
             shared.tell(SipHeard::Renegotiated { leg: self.head.id, result });
         }
         self.send_next_offer(shared);
@@ -382,6 +381,7 @@ impl Leg {
         }
         // All of them open or unacknowledged: a peer that does that loses the repeats.
         if self.served.len() < SERVED_MAX {
+            self.served.reserve_exact(1);
             self.served.push(served);
         }
     }

@@ -62,11 +62,6 @@ impl Repeat {
         due
     }
 
-    /// No more repeats, the wait goes on.
-    pub fn stop(&mut self) {
-        self.at = None;
-    }
-
     /// A provisional answer to a request that is no INVITE: from now on every T2 (17.1.2.2). More
     /// of them change nothing.
     pub fn slow_down(&mut self, now: Duration, t2: Duration) {
