@@ -112,10 +112,6 @@ impl Leg {
         if let Err(min_se) = self.refreshed_by_them(shared, message) {
             return self.refuse_for_min_se(shared, from, message, min_se);
         }
-        // One that we answered is over, even if its ACK was lost.
-        for served in self.served.iter_mut().filter(|s| matches!(s.wait, Wait::Ack(_))) {
-            served.wait = Wait::Repeats(shared.in_a_transaction());
-        }
         let trying = shared.respond(message, from, 100, None);
         self.hand_up(shared, from, (message, raw), trying);
     }

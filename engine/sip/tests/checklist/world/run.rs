@@ -156,8 +156,7 @@ impl World {
                 let text = String::from_utf8(bytes).unwrap();
                 let text = text.replacen(";rport", &format!("{resend};rport"), 1);
                 let text = text.replacen("CSeq: 1", &format!("CSeq: {}", 1 + turn), 1);
-                self.network
-                    .send(Duration::ZERO, Flying { to_us: false, peer: to, bytes: text.into() });
+                self.network.send(Duration::ZERO, Flying::honest(false, to, text.into()));
             }
         }
         // What it heard died with it.
@@ -254,7 +253,10 @@ impl World {
     }
 
     fn deliver(&mut self, flying: Flying) {
-        let Flying { to_us, peer, bytes } = flying;
+        let Flying { to_us, peer, bytes, mangled } = flying;
+        if mangled {
+            return self.run.agent.receive(self.now, peer, &bytes);
+        }
         let text = Text::of(&bytes);
         self.line(if to_us { "<" } else { ">" }, peer, &text);
         if to_us && self.now >= self.deaf_until {
@@ -279,7 +281,7 @@ impl World {
                     if self.script.refusing.contains(&(to.transport, to.address)) {
                         self.due.push((self.now + ms(20), Due::Failed(to)));
                     } else {
-                        self.network.send(self.now, Flying { to_us: false, peer: to, bytes });
+                        self.network.send(self.now, Flying::honest(false, to, bytes));
                     }
                 }
                 Output::Resolve { gateway, .. } => {
@@ -292,7 +294,7 @@ impl World {
         let callees = self.callees.values_mut();
         let sent: VecDeque<_> = callees.flat_map(|callee| callee.out.drain(..)).collect();
         for sent in sent {
-            self.network.send(now, Flying { to_us: true, peer: sent.from, bytes: sent.bytes });
+            self.network.send(now, Flying::honest(true, sent.from, sent.bytes));
         }
     }
 

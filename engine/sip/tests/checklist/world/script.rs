@@ -61,6 +61,20 @@ pub enum Act {
     CancelAsk,
 }
 
+impl Act {
+    /// The same in another dialog.
+    pub fn retag(&mut self, nth: usize) {
+        let tag = match self {
+            Self::Say(say) => &mut say.tag,
+            Self::Ask(ask) => ask.tag.get_or_insert("c"),
+            Self::CancelAsk => return,
+        };
+        if !tag.is_empty() {
+            *tag = Box::leak(format!("{tag}-{nth}").into_boxed_str());
+        }
+    }
+}
+
 /// Something the callee does, so long after the INVITE.
 #[derive(Clone, Debug)]
 pub struct Step {
