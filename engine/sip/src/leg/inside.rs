@@ -224,8 +224,9 @@ impl Leg {
         self.phase = Phase::Closing;
         self.refuse_open(shared);
         self.talk = None;
-        // A change that is under way has its ACK to come; all else is of no use any more.
-        self.asks.retain(|ask| ask.method == Method::Invite || ask.purpose == Purpose::QuietBye);
+        // A change that is under way has its ACK to come, and another try or fork its end.
+        let useless = |p| matches!(p, Purpose::Info | Purpose::Refresh | Purpose::Prack);
+        self.asks.retain(|ask| !useless(ask.purpose));
         let written = match self.kept() {
             Some(kept) => self.bye(shared, kept, Purpose::Bye),
             None => false,
