@@ -93,8 +93,16 @@ pub fn run_memory(calls: u32) -> Result<()> {
         ensure!(start.elapsed() < Duration::from_secs(300), "the calls do not end");
     }
     let after = cpu::resident_bytes();
-    println!("memory without audio: {at} live calls, {:.0} bytes each   (limit 6000)", (most - before) as f64 / at as f64);
-    println!("  before {:.1} MB, at the most {:.1} MB, after their end {:.1} MB", before as f64 / 1e6, most as f64 / 1e6, after as f64 / 1e6);
+    println!(
+        "memory without audio: {at} live calls, {:.0} bytes each   (limit 6000)",
+        (most - before) as f64 / at as f64
+    );
+    println!(
+        "  before {:.1} MB, at the most {:.1} MB, after their end {:.1} MB",
+        before as f64 / 1e6,
+        most as f64 / 1e6,
+        after as f64 / 1e6
+    );
     node.stop()?;
     Ok(())
 }

@@ -24,7 +24,9 @@ fn main() -> Result<()> {
             engine::run(20_000, 1_000)?;
             engine::run_memory(10_000)?;
         }
-        other => anyhow::bail!("there is no bench `{other}`; there are machine, engine, engine-alone and memory"),
+        other => anyhow::bail!(
+            "there is no bench `{other}`; there are machine, engine, engine-alone and memory"
+        ),
     }
     Ok(())
 }

@@ -12,9 +12,10 @@ use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
 use intake::Intake;
 use media::clip::{Clip, ClipLimits};
+use media::codec::SAMPLES_PER_MS;
+use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use media::ports::PortOptions;
 use node::engine::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared};
 use progress::Progress;
@@ -33,6 +34,8 @@ pub const CONCURRENCY_DEFAULT: u32 = 500;
 pub const RING_TIMEOUT_MS_DEFAULT: u32 = 30_000;
 /// What is added to a prompt's length, and all that a call without a prompt gets.
 const TALK_MS: u32 = 5_000;
+/// Silence behind a prompt, so that its end is heard.
+const TAIL_MS: u32 = 150;
 /// How often the loop looks at what the node tells.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The name under which the list's prompt is loaded.
@@ -104,14 +107,19 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let gateways = gateways::resolve(&options.gateways, options.credentials.as_ref())?;
     let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
     if let Some(cut) = &prepared.recovery.cut {
-        tracing::warn!("the last process was stopped in the middle of a write: {cut:?} was cut off");
+        tracing::warn!(
+            "the last process was stopped in the middle of a write: {cut:?} was cut off"
+        );
     }
     let batch = batch_name(options)?;
     let intake = Intake::read(&options.list, &batch, options, &mut prepared)?;
     prepared.run(batch_options(options, &batch, intake.run.run, prompt_ms), intake.run.clone());
     let node = prepared.start()?;
     if node.unfinished > 0 {
-        tracing::info!(calls = node.unfinished, "left open by the process before: hung up where that can be done");
+        tracing::info!(
+            calls = node.unfinished,
+            "left open by the process before: hung up where that can be done"
+        );
     }
     let progress = Progress::start(intake.callees.len() as u64, options);
     let finished = wait(&node, &progress, stop)?;
@@ -152,7 +160,11 @@ fn load_prompt(options: &DialOptions, prompts: &Prompts) -> Result<Option<u32>> 
     if let Some((overlay, at_ms)) = &options.overlay {
         clip.mix(&Clip::load(overlay, ClipLimits::default())?, *at_ms);
     }
-    prompts.insert(PROMPT, &clip);
+    // The BYE follows the last packet at once, and what the far end's jitter buffer still holds
+    // would never be heard.
+    let mut samples = clip.samples().to_vec();
+    samples.resize(samples.len() + (TAIL_MS * SAMPLES_PER_MS) as usize, 0);
+    prompts.insert(PROMPT, &Clip::of(samples));
     Ok(Some(clip.ms()))
 }
 
