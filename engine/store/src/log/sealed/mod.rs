@@ -3,7 +3,10 @@
 //! Header page, blocks, the streams by their number, the table of blocks, footer.
 
 pub(crate) mod block;
+mod salvage;
 pub(crate) mod seal;
+
+pub(crate) use salvage::Salvaged;
 
 use super::header::{Content, Header, StoreId, bytes};
 use super::names;
@@ -158,6 +161,12 @@ impl<F: File> Sealed<F> {
             return Err(self.source.corrupt(at, "a block holds other events than the table says"));
         }
         Ok(block)
+    }
+
+    /// The positions of a block's first and last event.
+    pub(crate) fn span_of_block(&self, index: usize) -> Span {
+        let next = self.blocks.get(index + 1).map_or(self.span.last + 1, |(first, _)| *first);
+        Span { base: self.blocks[index].0, last: next - 1 }
     }
 
     /// Where a block begins, to name it.
