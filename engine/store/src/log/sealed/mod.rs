@@ -150,7 +150,7 @@ impl<F: File> Sealed<F> {
         let (next, end) =
             self.blocks.get(index + 1).copied().unwrap_or((self.span.last + 1, self.blocks_end));
         let size = usize::try_from(end - at).expect("a block is shorter than its file");
-        if size > block::BLOCK_HEADER_BYTES + block::BLOCK_ROWS_BYTES_MAX {
+        if size > block::BLOCK_HEADER_BYTES + block::BLOCK_PLAIN_BYTES_MAX {
             return Err(self.source.corrupt(at, "a block's length is impossible"));
         }
         let mut stored = vec![0; size];

@@ -1,7 +1,7 @@
 //! Reading a sealed segment whose header, table or footer may be damaged: from block to block,
 //! by what each says of itself.
 
-use super::block::{BLOCK_HEADER_BYTES, BLOCK_ROWS_BYTES_MAX, Block};
+use super::block::{BLOCK_HEADER_BYTES, BLOCK_PLAIN_BYTES_MAX, Block};
 use super::{Footer, STREAM_BYTES, Span, decode_stream};
 use crate::StoreError;
 use crate::file::File;
@@ -80,7 +80,7 @@ impl<F: File> Salvaged<F> {
         let first = u64::from_le_bytes(bytes(&head, 16));
         // What can be told without reading on, since this is asked of every byte of a damaged part.
         let plausible = (BLOCK_HEADER_BYTES as u64
-            ..=(BLOCK_HEADER_BYTES + BLOCK_ROWS_BYTES_MAX) as u64)
+            ..=(BLOCK_HEADER_BYTES + BLOCK_PLAIN_BYTES_MAX) as u64)
             .contains(&length)
             && at + length <= self.blocks_end
             && (self.span.base..=self.span.last).contains(&first)
