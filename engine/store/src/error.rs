@@ -90,6 +90,12 @@ impl StoreError {
         }
     }
 
+    /// Whether a file is not there: beside a writer that seals, most often one that was there when
+    /// the folder was listed.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// The sentence with its causes, for where only text can go.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

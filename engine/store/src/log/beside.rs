@@ -44,7 +44,7 @@ impl<F: Files> LogReader<F> {
                     let file = files.place(&names::index(span));
                     return Err(StoreError::Foreign { file, why: why.to_owned() });
                 }
-                Err(error) if tries == SCANS_MAX || !is_missing(&error) => return Err(error),
+                Err(error) if tries == SCANS_MAX || !error.is_missing() => return Err(error),
                 // The writer has put a sealed segment, or a merged index, in place of what was
                 // listed.
                 _ => {}
@@ -53,10 +53,6 @@ impl<F: Files> LogReader<F> {
         let head = found.segments.next() - 1;
         Ok(Self::new(Arc::new(Shared::beside(files, store, found.segments, head))))
     }
-}
-
-fn is_missing(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 impl<F: Files> Shared<F> {
@@ -179,7 +175,7 @@ impl<F: Files> Shared<F> {
             match index {
                 Ok(index) => indexes.push(index),
                 // Merged away meanwhile. The next look will find what it was merged into.
-                Err(error) if is_missing(&error) => return Ok(false),
+                Err(error) if error.is_missing() => return Ok(false),
                 Err(error) => return Err(error),
             }
         }

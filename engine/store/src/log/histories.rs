@@ -4,7 +4,7 @@
 //!
 //! `CALLFOLD_SEEDS=from..to` runs other seeds than the usual ones.
 
-use super::{Log, Options, Sealing, StoreId};
+use super::{Log, Options, Sealing, StoreId, verify};
 use crate::StoreError;
 use crate::api::{Append, AppendError, Expected, NewEvent, Reader, Stored};
 use crate::dice::Dice;
@@ -47,6 +47,9 @@ fn check(weather: Weather, seeds: std::ops::Range<u64>) {
         world.disk.set_faults(Faults::default());
         let log = world.open().unwrap_or_else(|error| panic!("seed {seed}: {}", error.in_full()));
         drop(log);
+        let report = verify(&world.disk, world.options.store).expect("a sound disk reads");
+        assert!(report.is_sound(), "seed {seed}: {:?}", report.faults);
+        assert_eq!(report.events, world.acknowledged.len() as u64, "seed {seed}");
     }
 }
 

@@ -17,6 +17,7 @@ mod names;
 mod pages;
 mod read;
 mod recover;
+mod repair;
 mod sealed;
 mod segments;
 mod shared;
@@ -29,6 +30,7 @@ pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
 pub use read::LogReader;
 pub use recover::{Cut, Recovery};
+pub use repair::{Gap, RepairReport, repair};
 pub use sealed::seal::{SealReport, Sealing};
 pub use verify::{FoundFault, Report, verify};
 

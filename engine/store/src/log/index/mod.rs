@@ -10,7 +10,7 @@ pub(crate) mod merge;
 use super::header::{CODEC_BINCODE_2, Content, Header, StoreId, bytes};
 use super::names;
 use super::pages::{PAGE_BYTES, Sink, Source, Table, TableWriter, checksum};
-use super::sealed::{STREAM_BYTES, Span, encode_stream, open_source};
+use super::sealed::{STREAM_BYTES, Span, decode_stream, encode_stream, open_source};
 use super::segments::Tail;
 use crate::StoreError;
 use crate::file::{File, Files};
@@ -155,6 +155,11 @@ pub(crate) fn encode_entry(stream: StreamId, tail: Tail) -> [u8; ENTRY_BYTES] {
     entry[STREAM_BYTES..STREAM_BYTES + 6].copy_from_slice(&tail.position.to_le_bytes()[..6]);
     entry[STREAM_BYTES + 6..].copy_from_slice(&tail.revision.0.to_le_bytes());
     entry
+}
+
+/// Reads what [`encode_entry`] wrote. `None` when the stream's kind is of a later version.
+pub(crate) fn decode_entry(entry: &[u8]) -> Option<(StreamId, Tail)> {
+    Some((decode_stream(entry)?, decode_tail(entry)))
 }
 
 fn decode_tail(entry: &[u8]) -> Tail {

@@ -3,7 +3,10 @@
 //! Header page, blocks, the streams by their number, the table of blocks, footer.
 
 pub(crate) mod block;
+mod salvage;
 pub(crate) mod seal;
+
+pub(crate) use salvage::Salvaged;
 
 use super::header::{Content, Header, StoreId, bytes};
 use super::names;
@@ -147,7 +150,7 @@ impl<F: File> Sealed<F> {
         let (next, end) =
             self.blocks.get(index + 1).copied().unwrap_or((self.span.last + 1, self.blocks_end));
         let size = usize::try_from(end - at).expect("a block is shorter than its file");
-        if size > block::BLOCK_HEADER_BYTES + block::BLOCK_ROWS_BYTES_MAX {
+        if size > block::BLOCK_HEADER_BYTES + block::BLOCK_PLAIN_BYTES_MAX {
             return Err(self.source.corrupt(at, "a block's length is impossible"));
         }
         let mut stored = vec![0; size];
@@ -158,6 +161,12 @@ impl<F: File> Sealed<F> {
             return Err(self.source.corrupt(at, "a block holds other events than the table says"));
         }
         Ok(block)
+    }
+
+    /// The positions of a block's first and last event.
+    pub(crate) fn span_of_block(&self, index: usize) -> Span {
+        let next = self.blocks.get(index + 1).map_or(self.span.last + 1, |(first, _)| *first);
+        Span { base: self.blocks[index].0, last: next - 1 }
     }
 
     /// Where a block begins, to name it.
