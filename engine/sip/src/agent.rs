@@ -123,6 +123,7 @@ impl UserAgent {
             self.shared.counters.orders_ignored += 1;
             return;
         };
+        self.shared.open_legs += 1;
         if let Some(leg) = self.legs.get_mut(slot) {
             if let Some(tag) = leg.orphan_tag() {
                 self.orphans.insert(tag.into(), slot);
@@ -340,7 +341,7 @@ impl UserAgent {
     /// Whether every leg has had its terminal report: what is held lingers only to acknowledge
     /// what may come again.
     pub fn is_idle(&self) -> bool {
-        self.legs.iter().all(|(_, leg)| leg.phase() == Phase::Over)
+        self.shared.open_legs == 0
     }
 
     /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when the

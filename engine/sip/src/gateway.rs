@@ -54,8 +54,8 @@ pub(crate) struct Gateway {
     name: Name,
     /// Legs that wait for the name's addresses.
     pub waiting: Vec<LegId>,
-    /// Our address as it sees it (RFC 3581).
-    pub learned: Option<SocketAddr>,
+    /// Our address as it sees it (RFC 3581), and its text as the host of a URI.
+    pub learned: Option<(SocketAddr, String)>,
     no_tcp_until: Duration,
     /// What it is said to be; told when it changes.
     health: Option<GatewayHealth>,

@@ -1,7 +1,9 @@
 //! The thread that owns the log: takes what waits, appends it, syncs once, answers.
 //!
 //! One sync serves everybody who handed something over while the one before it ran: that is all
-//! there is to group commit.
+//! there is to group commit. A second thread seals the segments that are full.
+
+mod sealer;
 
 use crate::StoreError;
 use crate::api::{AppendError, Appender, Batch, Reply, Results};
@@ -9,6 +11,7 @@ use crate::file::Files;
 use crate::log::Log;
 use schemas::Position;
 use schemas::sealed::StoredKey;
+use sealer::Sealer;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -63,7 +66,9 @@ pub fn start<F: Files>(
     keys: impl KeySink + 'static,
 ) -> Result<(LogWriter, LogAppender), StoreError> {
     let (orders, waiting) = sync_channel(BATCHES_WAITING_MAX);
-    let run = move || Committer { log, keys, waiting, group: Group::default(), broken: None }.run();
+    let sealer = Sealer::start()?;
+    let group = Group::default();
+    let run = move || Committer { log, keys, waiting, group, sealer, broken: None }.run();
     let thread = std::thread::Builder::new().name("log-writer".to_owned()).spawn(run);
     let thread = thread.map_err(|error| StoreError::of_disk("start", "the log's thread", error))?;
     Ok((LogWriter { orders: orders.clone(), thread }, LogAppender { orders }))
@@ -106,6 +111,7 @@ struct Committer<F: Files, K> {
     keys: K,
     waiting: Receiver<Order>,
     group: Group,
+    sealer: Sealer<F>,
     /// Once something has not become durable, nothing after it does.
     broken: Option<String>,
 }
@@ -120,6 +126,7 @@ impl<F: Files, K: KeySink> Committer<F, K> {
                 stop = self.take(order);
             }
             self.commit();
+            self.sealer.go_on(&self.log);
             if stop {
                 return self.log.close();
             }

@@ -201,20 +201,21 @@ impl Turner {
 
     /// One slot: every stream of it hears and says.
     fn serve(&mut self, slot_us: u64, buffers: &mut Buffers) {
-        let (mut sent, mut received) = (0, 0);
+        let mut received = 0;
+        let measures = &self.shared.measures;
         let heard = &mut |heard| (self.heard)(heard);
         for &key in self.wheel.in_turn() {
             let Some(seated) = &mut self.streams[key as usize] else { continue };
             let now_us = self.shared.now_us();
             received += seated.hear(now_us, buffers, heard);
-            sent += seated.say(slot_us, now_us, buffers, heard);
+            if seated.say(slot_us, now_us, buffers, heard) {
+                measures.sent_late(now_us.saturating_sub(slot_us));
+            }
             if seated.stream.report_due(slot_us) {
-                let unix_us = self.unix_us + now_us;
-                seated.report(slot_us, unix_us, false, buffers);
+                seated.report(slot_us, self.unix_us + now_us, buffers);
             }
         }
-        let late_us = self.shared.now_us().saturating_sub(slot_us);
-        self.shared.measures.slot(late_us, sent, received, self.wheel.skipped());
+        measures.slot(received, self.wheel.skipped());
     }
 
     fn close(&mut self, stream: StreamId) {
@@ -278,33 +279,31 @@ impl Seated {
         received
     }
 
-    /// Sends what the slot sends; how many packets.
+    /// Sends what the slot sends; whether a packet left.
     fn say(
         &mut self,
         slot_us: u64,
         now_us: u64,
         buffers: &mut Buffers,
         heard: &mut impl FnMut(MediaHeard),
-    ) -> u64 {
+    ) -> bool {
         let Some(Slot { to, bytes }) = self.stream.slot(slot_us, &mut buffers.packet, heard) else {
-            return 0;
+            return false;
         };
         match self.pair.rtp.send_to(&buffers.packet[..bytes], to) {
             Ok(_) => {
                 self.failing = None;
-                1
+                return true;
             }
             // The card's queue is full: this packet is lost like any other.
-            Err(fault) if fault.kind() == ErrorKind::WouldBlock => 0,
-            Err(fault) => {
-                self.fail(&fault, now_us, heard);
-                0
-            }
+            Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
+            Err(fault) => self.fail(&fault, now_us, heard),
         }
+        false
     }
 
-    fn report(&mut self, now_us: u64, unix_us: u64, goodbye: bool, buffers: &mut Buffers) {
-        if let Some(slot) = self.stream.report(now_us, unix_us, goodbye, &mut buffers.report) {
+    fn report(&mut self, now_us: u64, unix_us: u64, buffers: &mut Buffers) {
+        if let Some(slot) = self.stream.report(now_us, unix_us, false, &mut buffers.report) {
             // Lost like any other packet: the next one tells as much.
             let _ = self.pair.rtcp.send_to(&buffers.report[..slot.bytes], slot.to);
         }

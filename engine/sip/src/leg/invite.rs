@@ -126,8 +126,7 @@ impl Leg {
             asks: Vec::new(),
             served: Vec::new(),
             talk: None,
-            auth: Default::default(),
-            ack_credentials: Vec::new(),
+            login: None,
             left: None,
             patience: None,
             linger: Duration::ZERO,
@@ -239,10 +238,11 @@ impl Leg {
         }
         let cseq = self.head.ids.cseq + u32::from(no % TURNS);
         let mut try_ = Try { no, cseq, peer, uri, heard: false, cancelled: false, over: false };
-        let cnonce = shared.cnonce(&self.auth);
+        let cnonce = shared.cnonce(self.login.is_some());
         let written = shared.write(|out, shared| {
             let (wants, offer) = (&inviting.wants, inviting.offer());
-            self.head.write_invite(out, shared, &try_, wants, (&mut self.auth, &cnonce), offer)
+            let credentials = self.login.as_mut().map(|login| (&mut login.known, &*cnonce));
+            self.head.write_invite(out, shared, &try_, wants, credentials, offer)
         });
         let mut message = match written {
             Ok(message) => message,

@@ -78,6 +78,14 @@ enum Wish {
     Bye,
 }
 
+/// What we answer challenges with.
+#[derive(Debug, Default)]
+struct Login {
+    known: Authorizations,
+    /// The credentials of the INVITE that was answered, for its ACK.
+    of_answered: Vec<(Name, Box<str>)>,
+}
+
 /// One leg.
 #[derive(Debug)]
 pub(crate) struct Leg {
@@ -96,9 +104,8 @@ pub(crate) struct Leg {
     asks: Vec<Ask>,
     served: Vec<Served>,
     talk: Option<Box<Talk>>,
-    auth: Authorizations,
-    /// The credentials of the INVITE that was answered, for its ACK.
-    ack_credentials: Vec<(Name, Box<str>)>,
+    /// What there is to know once a gateway has challenged us.
+    login: Option<Box<Login>>,
     /// What an earlier process left open: this leg only ends it.
     left: Option<Box<Left>>,
     /// When the phase has lasted too long.
@@ -172,6 +179,7 @@ impl Leg {
         };
         self.linger = self.linger.max(shared.now + keep);
         self.phase = Phase::Over;
+        shared.open_legs -= 1;
         self.abandon_tries(shared, None);
         self.refuse_open(shared);
         self.drop_early();
@@ -227,23 +235,20 @@ impl Leg {
     }
 
     /// The way the INVITE of a try went.
-    fn way<'a>(&self, shared: &'a Shared, of_try: u8) -> Way<'a> {
+    fn way(&self, shared: &Shared, of_try: u8) -> Way {
         let gateway = &shared.gateways[usize::from(self.head.gateway)];
         let peer = self.tries.get(usize::from(of_try)).map(|try_| try_.peer);
         let nobody = Peer {
             transport: gateway.config.transport,
             address: std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
         };
-        let peer = peer.or(gateway.peers().next()).unwrap_or(nobody);
-        Way { peer, host: &gateway.config.host }
+        Way { peer: peer.or(gateway.peers().next()).unwrap_or(nobody) }
     }
 
     /// The addresses that its dialogs send to are no longer wanted.
     pub fn part(&mut self, shared: &mut Shared) {
-        for dialog in &mut self.dialogs {
-            if std::mem::take(&mut dialog.foreign) {
-                shared.part_from(dialog.peer.address.ip());
-            }
+        for at in 0..self.dialogs.len() {
+            self.part_from(shared, at);
         }
     }
 }

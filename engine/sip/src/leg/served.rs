@@ -7,7 +7,6 @@ use crate::shared::Shared;
 use crate::status::{self, ALLOW, SDP};
 use crate::transaction::{Repeat, Served, Wait};
 
-use super::progress::sdp_of;
 use super::{Leg, Phase, SERVED_MAX};
 
 /// A request, and the bytes it was read from, to answer it later.
@@ -47,11 +46,14 @@ impl Leg {
             None => return false,
         };
         if let Some(at) = known {
-            if self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last) {
+            // A BYE that another request overtook ends the call all the same: they are gone.
+            let late = self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last);
+            if late && method != Method::Bye {
                 self.refuse_request(shared, from, message, 500);
                 return true;
             }
-            self.dialogs[at].remote_cseq = Some(cseq);
+            let last = &mut self.dialogs[at].remote_cseq;
+            *last = Some(last.unwrap_or(cseq).max(cseq));
         }
         if message.headers(Name::Require).any(is_unknown_extension) {
             self.refuse_request(shared, from, message, 420);
@@ -110,10 +112,6 @@ impl Leg {
         if let Err(min_se) = self.refreshed_by_them(shared, message) {
             return self.refuse_for_min_se(shared, from, message, min_se);
         }
-        // One that we answered is over, even if its ACK was lost.
-        for served in self.served.iter_mut().filter(|s| matches!(s.wait, Wait::Ack(_))) {
-            served.wait = Wait::Repeats(shared.in_a_transaction());
-        }
         let trying = shared.respond(message, from, 100, None);
         self.hand_up(shared, from, (message, raw), trying);
     }
@@ -129,7 +127,7 @@ impl Leg {
     ) {
         let open = self.served.iter().any(Served::is_open);
         let ours = self.talk.as_ref().is_some_and(|talk| talk.has_offer_out());
-        let offer = sdp_of(message).is_some();
+        let offer = message.sdp().is_some();
         match self.phase {
             Phase::Inviting | Phase::Answered if offer => {
                 // Our own offer has no final answer yet.
@@ -173,7 +171,7 @@ impl Leg {
             Served::new(message, answers_to(message, from), Wait::Owner { request, until });
         served.response = sent;
         self.serve(served);
-        let sdp = sdp_of(message).map(<[u8]>::to_vec);
+        let sdp = message.sdp().map(<[u8]>::to_vec);
         shared.tell(SipHeard::Reinvited { leg: self.head.id, sdp });
     }
 
@@ -258,7 +256,7 @@ impl Leg {
         served.wait = Wait::Repeats(shared.in_a_transaction());
         if served.accepted && served.wants_offer && self.phase == Phase::Up {
             // We offered in our 2xx; this is their answer.
-            let result = sdp_of(message).map(<[u8]>::to_vec).ok_or(488);
+            let result = message.sdp().map(<[u8]>::to_vec).ok_or(488);
             shared.tell(SipHeard::Renegotiated { leg: self.head.id, result });
         }
         self.send_next_offer(shared);
@@ -379,6 +377,7 @@ impl Leg {
         }
         // All of them open or unacknowledged: a peer that does that loses the repeats.
         if self.served.len() < SERVED_MAX {
+            self.served.reserve_exact(1);
             self.served.push(served);
         }
     }

@@ -1,6 +1,16 @@
 //! The checklist of `reference/sip.md`, line by line: each a script that a callee plays in virtual
 //! time, without faults and with every single one.
 
+mod answer;
 mod begin;
+mod cancel;
+mod early;
+mod gateway;
+mod golden;
+mod inside;
+mod orphan;
+mod refusal;
 mod seeded;
+mod session;
+mod way;
 mod world;

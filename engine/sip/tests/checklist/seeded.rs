@@ -168,3 +168,18 @@ fn the_same_seed_gives_the_same_run() {
         assert_eq!(first.sent, second.sent);
     }
 }
+
+/// Mangled copies of its own messages, from its own address: they may end a call, but they break
+/// nothing, keep nothing alive, and make no storm.
+#[test]
+fn messages_that_nobody_meant_so_harm_nothing_but_their_call() {
+    let runs = std::env::var("SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(RUNS);
+    for seed in 0..runs {
+        let script = script(&mut Dice(seed));
+        let run = World::new(script, Faults::Mangle { seed }).call();
+        let broken =
+            |b: &&String| b.contains("does not end") || b.contains("held") || b.contains("ends of");
+        assert_eq!(run.broken.iter().find(broken), None, "seed {seed}\n{}", run.ladder);
+        assert!(run.sent.len() < 2000, "seed {seed}: {} messages", run.sent.len());
+    }
+}

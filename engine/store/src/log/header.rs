@@ -23,6 +23,10 @@ const CRC_AT: usize = HEADER_BYTES - 4;
 pub enum Content {
     /// Frames, one after another, as they were appended.
     Frames = 1,
+    /// Blocks of events, compressed: a segment that is sealed.
+    Blocks = 2,
+    /// Where the last events of streams stand.
+    Index = 3,
 }
 
 /// The header of a file.
@@ -40,10 +44,22 @@ pub struct Header {
     pub created_at: Timestamp,
 }
 
-/// Makes every frame's checksum depend on the file it stands in, so that a frame that strayed in
-/// from another file, or from this file's earlier life, is not taken for one of ours.
+/// Makes every checksum depend on the file it stands in, so that a frame that strayed in from
+/// another file is not taken for one of ours. It follows from the store and the file's name alone:
+/// a damaged header does not take the file's content with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Salt(pub u32);
+
+impl Salt {
+    /// The salt of a file.
+    pub fn of(store: StoreId, content: Content, base: u64) -> Self {
+        let mut named = [0; 25];
+        named[..16].copy_from_slice(&store.0);
+        named[16] = content as u8;
+        named[17..].copy_from_slice(&base.to_le_bytes());
+        Self(crc32c::crc32c(&named))
+    }
+}
 
 impl Header {
     /// The page as it is written, and the salt of what follows.
@@ -58,7 +74,12 @@ impl Header {
         page[40..48].copy_from_slice(&self.created_at.0.to_le_bytes());
         let crc = crc32c::crc32c(&page[..CRC_AT]);
         page[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-        (page, Salt(crc))
+        (page, self.salt())
+    }
+
+    /// The salt of what follows.
+    pub fn salt(&self) -> Salt {
+        Salt::of(self.store, self.content, self.base)
     }
 
     /// Reads a page. `file` names it in the error.
@@ -91,6 +112,8 @@ impl Header {
         }
         let content = match page[10] {
             1 => Content::Frames,
+            2 => Content::Blocks,
+            3 => Content::Index,
             _ => return Err(corrupt(10, "the header names a content that there is not")),
         };
         let codec = u16::from_le_bytes(bytes(page, 12));
@@ -107,7 +130,7 @@ impl Header {
         if header.base == 0 {
             return Err(corrupt(32, "the header begins before the first position"));
         }
-        Ok((header, Salt(crc)))
+        Ok((header, header.salt()))
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! `CALLFOLD_SEEDS=from..to` runs other seeds than the usual ones.
 
-use super::{Log, Options, StoreId};
+use super::{Log, Options, Sealing, StoreId};
 use crate::StoreError;
 use crate::api::{Append, AppendError, Expected, NewEvent, Reader, Stored};
 use crate::dice::Dice;
@@ -128,7 +128,7 @@ impl World {
         self.disk.set_faults(faults);
         let reader = log.reader();
         for _ in 0..self.dice.below(60) {
-            match self.dice.below(6) {
+            match self.dice.below(7) {
                 0..3 => {
                     if !self.append(&mut log, &model) {
                         return;
@@ -141,7 +141,9 @@ impl World {
                     }
                     self.acknowledge();
                 }
-                _ => self.read(&reader, &log, &model),
+                5 => self.read(&reader, &log, &model),
+                // A failure leaves the segment as it was, and the log goes on.
+                _ => drop(log.sealing().map(Sealing::run)),
             }
         }
         if self.dice.one_in(3) && log.close().is_ok() {

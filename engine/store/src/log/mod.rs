@@ -11,9 +11,15 @@
 mod beside;
 mod frame;
 mod header;
+mod index;
+mod listing;
+mod names;
+mod pages;
 mod read;
 mod recover;
+mod sealed;
 mod segments;
+mod shared;
 mod stopped;
 mod verify;
 mod walk;
@@ -23,6 +29,7 @@ pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
 pub use read::LogReader;
 pub use recover::{Cut, Recovery};
+pub use sealed::seal::{SealReport, Sealing};
 pub use verify::{FoundFault, Report, verify};
 
 use crate::StoreError;
@@ -32,7 +39,8 @@ use frame::FrameHead;
 use header::Salt;
 use recover::Purpose;
 use schemas::{Position, Revision, StreamId, Timestamp};
-use segments::{Raw, Shared, Tail, Tails, frames_name};
+use segments::{Raw, Tail, Tails};
+use shared::Shared;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -95,16 +103,20 @@ impl<F: Files> Log<F> {
             Options { segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX), ..options };
         let mut found = recover::scan(&files, options.store, Purpose::Write)?;
         let cut = recover::settle(&files, &mut found)?;
-        let written = found.next() - 1;
+        let indexes_made = found.unindexed.len();
+        recover::index_anew(&files, options.store, &mut found)?;
+        let written = found.segments.next() - 1;
         let active = found.segments.raw.last().map(|last| Active {
             name: Arc::clone(&last.name),
             file: Arc::clone(&last.file),
             salt: last.salt,
             end: last.end,
         });
-        let segments = found.segments.raw.len();
+        let sealed = found.segments.sealed.len();
+        let segments = sealed + found.segments.raw.len();
+        let events_scanned = found.events_scanned;
         let recovery =
-            Recovery { head: written, segments, events_scanned: found.events_scanned, cut };
+            Recovery { head: written, segments, sealed, events_scanned, indexes_made, cut };
         let shared = Arc::new(Shared::new(files, options.store, found.segments, written));
         let batch = Encoded::default();
         Ok((
@@ -148,6 +160,17 @@ impl<F: Files> Log<F> {
         let head = self.sync()?;
         stopped::write(&self.shared.files, self.options.store, head.0)?;
         Ok(head)
+    }
+
+    /// The oldest full segment that is not sealed, to be sealed here or on another thread.
+    /// `None` when there is none, or while one is being sealed.
+    pub fn sealing(&self) -> Option<Sealing<F>> {
+        Sealing::next(&self.shared)
+    }
+
+    /// How many full segments are not sealed. Each keeps its index in memory.
+    pub fn unsealed(&self) -> usize {
+        self.shared.segments().raw.len().saturating_sub(1)
     }
 
     /// A reader of what is durable.
@@ -242,7 +265,7 @@ impl<F: Files> Log<F> {
         let (store, codec) = (self.options.store, CODEC_BINCODE_2);
         let header = Header { content: Content::Frames, codec, store, base, created_at };
         let (page, salt) = header.encode();
-        let name = frames_name(base);
+        let name = names::frames(base);
         let files = &self.shared.files;
         // Under its name it is whole: a crash leaves at most the other name, which means nothing.
         let made = stopped::replace(files, &format!("{name}.tmp"), &name, &page)

@@ -1,7 +1,9 @@
 //! Reading: one stream by its back pointers, everything in order from a position.
 
 use super::frame::{self, Fault, Frame, Record};
-use super::segments::{Place, Shared};
+use super::sealed::Sealed;
+use super::segments::{Place, Spot};
+use super::shared::Shared;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;
 use crate::api::{Reader, Stored};
@@ -30,6 +32,12 @@ impl<F: Files> Clone for LogReader<F> {
 impl<F: Files> LogReader<F> {
     pub(crate) fn new(shared: Arc<Shared<F>>) -> Self {
         Self { shared }
+    }
+
+    /// How many segments it keeps an index of in memory.
+    #[cfg(test)]
+    pub(crate) fn unsealed(&self) -> usize {
+        self.shared.segments().raw.len()
     }
 
     /// Shows every durable event after a position to `visit`, in order and without copying it,
@@ -140,25 +148,67 @@ impl<F: Files> Shared<F> {
     ) -> Result<(), StoreError> {
         let mut buffer = Vec::new();
         let mut position = position;
+        // The stream's number in the sealed segment that the walk is in.
+        let mut numbered = None;
         while position != 0 {
-            let place = self.segments().place_of(position);
-            let place = place.ok_or_else(|| self.lost(position))?;
-            let frame = self.fetch(&place, &mut buffer)?;
-            let fault = |why| self.corrupt(&place.name, place.offset.into(), why);
-            if frame.head.stream != stream || frame.last_position() != position {
-                return Err(fault("a back pointer leads to another stream's event"));
-            }
-            let records = frame.records().collect::<Result<Vec<_>, _>>();
-            for record in
-                records.map_err(|_| fault("the frame's content is impossible"))?.into_iter().rev()
-            {
-                if visit(record).is_break() {
-                    return Ok(());
+            let (previous, flow) = match self.spot_of(position)? {
+                Spot::Frame(place) => {
+                    self.visit_frame(&place, stream, position, &mut buffer, &mut visit)?
                 }
+                Spot::Sealed(span) => {
+                    let sealed = self.sealed(span)?;
+                    self.visit_row(&sealed, stream, position, &mut numbered, &mut visit)?
+                }
+            };
+            if flow.is_break() {
+                return Ok(());
             }
-            position = frame.head.previous;
+            position = previous;
         }
         Ok(())
+    }
+
+    /// Shows the events of the frame that `position` is the last one of, backward. The position
+    /// of the stream's event before them.
+    fn visit_frame(
+        &self,
+        place: &Place<F::File>,
+        stream: StreamId,
+        position: u64,
+        buffer: &mut Vec<u8>,
+        visit: &mut impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(u64, ControlFlow<()>), StoreError> {
+        let frame = self.fetch(place, buffer)?;
+        let fault = |why: &str| self.corrupt(&place.name, place.offset.into(), why);
+        if frame.head.stream != stream || frame.last_position() != position {
+            return Err(fault("a back pointer leads to another stream's event"));
+        }
+        let records = frame.records().collect::<Result<Vec<_>, _>>();
+        let records = records.map_err(|what| fault(&what.to_string()))?;
+        let flow = records.into_iter().rev().try_for_each(visit);
+        Ok((frame.head.previous, flow))
+    }
+
+    /// Shows one event of a sealed segment. The position of the stream's event before it.
+    fn visit_row(
+        &self,
+        sealed: &Sealed<F::File>,
+        stream: StreamId,
+        position: u64,
+        numbered: &mut Option<(u64, u32)>,
+        visit: &mut impl FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(u64, ControlFlow<()>), StoreError> {
+        let index = sealed.block_of(position);
+        let block = self.block(sealed, index)?;
+        let fault = |why: &str| sealed.source.corrupt(sealed.block_at(index), why);
+        let row = block.row(position).ok_or_else(|| fault("a row is impossible"))?;
+        if *numbered != Some((sealed.span.base, row.stream)) {
+            if sealed.stream(row.stream)? != stream {
+                return Err(fault("a back pointer leads to another stream's event"));
+            }
+            *numbered = Some((sealed.span.base, row.stream));
+        }
+        Ok((row.previous, visit(row.record(stream))))
     }
 
     /// Shows all events in `after + 1 ..= up_to`, and says where it stopped.
@@ -170,11 +220,15 @@ impl<F: Files> Shared<F> {
     ) -> Result<u64, StoreError> {
         let mut seen = after;
         while seen < up_to {
-            let place = self.segments().place_of(seen + 1);
-            let place = place.ok_or_else(|| self.lost(seen + 1))?;
-            let (stopped, flow) = self.scan_frames(&place, seen, up_to, &mut visit)?;
+            let (stopped, flow) = match self.spot_of(seen + 1)? {
+                Spot::Frame(place) => self.scan_frames(&place, seen, up_to, &mut visit)?,
+                Spot::Sealed(span) => {
+                    let sealed = self.sealed(span)?;
+                    scan_sealed(&sealed, seen, up_to, &mut visit)?
+                }
+            };
             if stopped == seen {
-                return Err(self.corrupt(&place.name, place.offset.into(), "an event is missing"));
+                return Err(self.lost(seen + 1));
             }
             seen = stopped;
             if flow.is_break() {
@@ -249,8 +303,42 @@ impl<F: Files> Shared<F> {
         frame.map_err(|fault: Fault| self.corrupt(&place.name, place.offset.into(), fault))
     }
 
+    fn spot_of(&self, position: u64) -> Result<Spot<F::File>, StoreError> {
+        let spot = self.segments().spot_of(position);
+        spot.ok_or_else(|| self.lost(position))
+    }
+
     fn lost(&self, position: u64) -> StoreError {
         let why = format!("event {position} is in none of the segments");
         StoreError::Corrupt { file: self.files.place(""), offset: 0, why }
     }
+}
+
+fn scan_sealed<F: File>(
+    sealed: &Sealed<F>,
+    after: u64,
+    up_to: u64,
+    visit: &mut impl FnMut(Record<'_>) -> ControlFlow<()>,
+) -> Result<(u64, ControlFlow<()>), StoreError> {
+    let streams = sealed.streams()?;
+    let mut seen = after;
+    for index in sealed.block_of(after + 1)..sealed.blocks() {
+        let block = sealed.block(index)?;
+        let impossible = || sealed.source.corrupt(sealed.block_at(index), "a row is impossible");
+        for row in block.rows() {
+            let row = row.ok_or_else(impossible)?;
+            if row.position <= after {
+                continue;
+            }
+            if row.position > up_to {
+                return Ok((seen, ControlFlow::Continue(())));
+            }
+            let stream = *streams.get(row.stream as usize).ok_or_else(impossible)?;
+            seen = row.position;
+            if visit(row.record(stream)).is_break() {
+                return Ok((seen, ControlFlow::Break(())));
+            }
+        }
+    }
+    Ok((seen, ControlFlow::Continue(())))
 }

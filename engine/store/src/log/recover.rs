@@ -6,12 +6,19 @@
 //! one above all of them was never acknowledged, and the log is cut there.
 
 use super::frame::{self, Fault, MARK};
-use super::header::{HEADER_BYTES, Header, StoreId};
-use super::segments::{Raw, Segments, frames_name, parse_frames_name};
+use super::header::{Content, HEADER_BYTES, Header, StoreId};
+use super::index::Index;
+use super::listing::Listing;
+use super::names;
+use super::sealed::seal::write_index;
+use super::sealed::{Sealed, Span};
+use super::segments::{Raw, Segments, Tail, Tails};
+use super::shared::open_index;
 use super::stopped;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;
 use crate::file::{File, Files};
+use schemas::Revision;
 use std::io;
 use std::sync::Arc;
 
@@ -22,8 +29,12 @@ pub struct Recovery {
     pub head: u64,
     /// Files of events.
     pub segments: usize,
-    /// Events that were read to build the index.
+    /// Those of them that are sealed.
+    pub sealed: usize,
+    /// Events that were read to build the index: those that are not sealed.
     pub events_scanned: u64,
+    /// Indexes of sealed segments that were missing and have been made anew.
+    pub indexes_made: usize,
     /// What was cut off the end, if anything.
     pub cut: Option<Cut>,
 }
@@ -49,16 +60,10 @@ pub(crate) struct Found<F> {
     pub(crate) attested: u64,
     /// Where the last segment stops being good, and why.
     pub(crate) torn: Option<(u32, Fault)>,
-}
-
-impl<F> Found<F> {
-    /// The position after the last event.
-    pub(crate) fn next(&self) -> u64
-    where
-        F: File,
-    {
-        self.segments.raw.last().map_or(1, Raw::next)
-    }
+    /// Files that are not needed any more.
+    left_behind: Vec<String>,
+    /// Sealed segments without an index.
+    pub(crate) unindexed: Vec<Span>,
 }
 
 /// Whether a folder is opened to write, or to read beside a writer.
@@ -74,26 +79,65 @@ pub(crate) fn scan<F: Files>(
     store: StoreId,
     purpose: Purpose,
 ) -> Result<Found<F::File>, StoreError> {
-    let names =
-        files.list().map_err(|error| StoreError::of_disk("list", files.place(""), error))?;
-    let bases: Vec<u64> = names.iter().filter_map(|name| parse_frames_name(name)).collect();
+    let listing = Listing::of(files)?;
     let mut found = Found {
-        segments: Segments { raw: Vec::new() },
+        segments: Segments::none(),
         events_scanned: 0,
         attested: stopped::read(files, store)?,
         torn: None,
+        left_behind: listing.left_behind,
+        unindexed: Vec::new(),
     };
-    for (index, base) in bases.iter().enumerate() {
-        let last = index + 1 == bases.len();
+    for span in &listing.sealed {
+        // Its header and footer are looked at, its events are not.
+        let sealed = Sealed::open(files, store, *span)?;
+        let due = found.segments.next();
+        if span.base != due {
+            let why = format!("it begins with event {}, where event {due} is due", span.base);
+            return Err(sealed.source.corrupt(32, why));
+        }
+        found.segments.sealed.push(*span);
+    }
+    open_indexes(files, store, &listing.indexes, &mut found)?;
+    for (index, base) in listing.frames.iter().enumerate() {
+        let last = index + 1 == listing.frames.len();
         scan_segment(files, store, purpose, *base, last, &mut found)?;
     }
-    if found.next() <= found.attested {
-        // Reading beside a writer, the mark may be newer than the scan. It is not a fault then.
-        if purpose == Purpose::Write {
-            return Err(end_is_lost(files, &found));
-        }
+    // Reading beside a writer, the mark may be newer than the scan. It is not a fault then.
+    let headless = found.segments.raw.is_empty() && !found.segments.sealed.is_empty();
+    if purpose == Purpose::Write && (headless || found.segments.next() <= found.attested) {
+        return Err(end_is_lost(files, &found));
     }
     Ok(found)
+}
+
+/// Opens the indexes of the sealed segments. One that does not open is as good as none.
+fn open_indexes<F: Files>(
+    files: &F,
+    store: StoreId,
+    listed: &[Span],
+    found: &mut Found<F::File>,
+) -> Result<(), StoreError> {
+    let (mut open, mut loaded) = (Vec::<Arc<Index<F::File>>>::new(), 0);
+    for span in listed {
+        let ends_fit = found.segments.sealed.iter().any(|sealed| sealed.base == span.base)
+            && found.segments.sealed.iter().any(|sealed| sealed.last == span.last);
+        match open_index(files, store, *span, loaded) {
+            Ok(index) if ends_fit => {
+                loaded += index.loaded_bytes();
+                open.push(index);
+            }
+            Ok(_) | Err(StoreError::Corrupt { .. }) => found.left_behind.push(names::index(*span)),
+            Err(error) => return Err(error),
+        }
+    }
+    let covered = |sealed: &Span| {
+        open.iter().any(|index| index.span.base <= sealed.base && sealed.last <= index.span.last)
+    };
+    found.unindexed =
+        found.segments.sealed.iter().filter(|sealed| !covered(sealed)).copied().collect();
+    found.segments.indexes = open.into();
+    Ok(())
 }
 
 fn scan_segment<F: Files>(
@@ -104,7 +148,7 @@ fn scan_segment<F: Files>(
     last: bool,
     found: &mut Found<F::File>,
 ) -> Result<(), StoreError> {
-    let name = frames_name(base);
+    let name = names::frames(base);
     let place = files.place(&name);
     let failed = |doing, error| StoreError::of_disk(doing, files.place(&name), error);
     let corrupt =
@@ -119,9 +163,15 @@ fn scan_segment<F: Files>(
         let why = "it is of another store".to_owned();
         return Err(StoreError::Foreign { file: place, why });
     }
-    if header.base != base || base != found.next() {
-        let why =
-            format!("it begins with event {}, where event {} is due", header.base, found.next());
+    if header.content != Content::Frames {
+        return Err(corrupt(10, "it holds something else than its name says".to_owned()));
+    }
+    if header.base != base || base != found.segments.next() {
+        let why = format!(
+            "it begins with event {}, where event {} is due",
+            header.base,
+            found.segments.next()
+        );
         return Err(corrupt(32, why));
     }
     // Its predecessor was synced before it was made.
@@ -213,7 +263,7 @@ fn end_is_lost<F: Files>(files: &F, found: &Found<F::File>) -> StoreError {
     };
     let why = format!(
         "the log ends with event {}, and it had {} when it was last stopped",
-        found.next() - 1,
+        found.segments.next() - 1,
         found.attested
     );
     StoreError::Corrupt { file: files.place(&name), offset, why }
@@ -227,8 +277,11 @@ pub(crate) fn settle<F: Files>(
 ) -> Result<Option<Cut>, StoreError> {
     // The writer before us may have died between a rename and its sync.
     files.sync_dir().map_err(|error| StoreError::of_disk("sync", files.place(""), error))?;
-    remove_unfinished(files)?;
-    let unattested = found.next() > found.attested + 1;
+    for name in &found.left_behind {
+        let removed = files.remove(name);
+        removed.map_err(|error| StoreError::of_disk("remove", files.place(name), error))?;
+    }
+    let unattested = found.segments.next() > found.attested + 1;
     let Some(last) = found.segments.raw.last_mut() else { return Ok(None) };
     if found.torn.is_none() && !unattested {
         return Ok(None);
@@ -266,13 +319,38 @@ fn copy_whole<F: Files>(files: &F, segment: &Raw<F::File>) -> io::Result<()> {
     files.sync_dir()
 }
 
-/// Removes files that were being made when their writer died.
-fn remove_unfinished<F: Files>(files: &F) -> Result<(), StoreError> {
-    let failed = |name: &str, error| StoreError::of_disk("remove", files.place(name), error);
-    for name in files.list().map_err(|error| failed("", error))? {
-        if name.ends_with(".tmp") {
-            files.remove(&name).map_err(|error| failed(&name, error))?;
+/// Makes the indexes that are missing, each of one sealed segment, by reading it.
+pub(crate) fn index_anew<F: Files>(
+    files: &F,
+    store: StoreId,
+    found: &mut Found<F::File>,
+) -> Result<(), StoreError> {
+    let mut indexes = found.segments.indexes.to_vec();
+    for span in std::mem::take(&mut found.unindexed) {
+        let sealed = Sealed::open(files, store, span)?;
+        let unfinished = write_index(files, store, span, 1, &tails_of(&sealed)?)?;
+        let name = names::index(span);
+        let named = files.rename(&unfinished, &name).and_then(|()| files.sync_dir());
+        named.map_err(|error| StoreError::of_disk("make", files.place(&name), error))?;
+        let loaded = indexes.iter().map(|index| index.loaded_bytes()).sum();
+        indexes.push(open_index(files, store, span, loaded)?);
+    }
+    indexes.sort_unstable_by_key(|index| index.span.base);
+    found.segments.indexes = indexes.into();
+    Ok(())
+}
+
+/// The last event of each stream in a sealed segment.
+fn tails_of<F: File>(sealed: &Sealed<F>) -> Result<Tails, StoreError> {
+    let streams = sealed.streams()?;
+    let mut tails = Tails::default();
+    for index in 0..sealed.blocks() {
+        let impossible = || sealed.source.corrupt(sealed.block_at(index), "a row is impossible");
+        for row in sealed.block(index)?.rows() {
+            let row = row.ok_or_else(impossible)?;
+            let stream = *streams.get(row.stream as usize).ok_or_else(impossible)?;
+            tails.insert(stream, Tail { revision: Revision(row.revision), position: row.position });
         }
     }
-    Ok(())
+    Ok(tails)
 }

@@ -1,15 +1,16 @@
-//! Which files hold the log, and where in them an event stands: what the writer and its readers
-//! share. The lock around it is held for look-ups in memory, never while the disk works.
+//! Which files hold the log, and where in them an event stands.
+//!
+//! In memory: a few bytes per event and an entry per stream of the segments that are not sealed,
+//! which are few; of the sealed ones only that they are there.
 
 use super::frame::Frame;
-use super::header::{HEADER_BYTES, Header, Salt, StoreId};
-use crate::StoreError;
-use crate::file::{File, Files};
+use super::header::{HEADER_BYTES, Header, Salt};
+use super::index::Index;
+use super::sealed::Span;
+use crate::file::File;
 use hashbrown::HashMap;
-use schemas::{Position, Revision, StreamId};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use schemas::{Revision, StreamId};
+use std::sync::Arc;
 
 /// The last event of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,21 +36,20 @@ pub(crate) struct Raw<F> {
     tails: Tails,
 }
 
-/// All segments, the oldest first.
+/// All segments, the oldest first. The sealed ones come before the others.
 pub(crate) struct Segments<F> {
+    pub(crate) sealed: Vec<Span>,
+    /// Over all sealed segments, without gap or overlap.
+    pub(crate) indexes: Arc<[Arc<Index<F>>]>,
     pub(crate) raw: Vec<Raw<F>>,
 }
 
-/// The part of a log that its readers share with it.
-pub(crate) struct Shared<F: Files> {
-    pub(crate) files: F,
-    pub(crate) store: StoreId,
-    segments: RwLock<Segments<F::File>>,
-    durable: AtomicU64,
-    waiting: Mutex<()>,
-    grown: Condvar,
-    /// When another process writes the log: held while we look what it has written.
-    pub(crate) beside: Option<Mutex<()>>,
+/// Where an event stands.
+pub(crate) enum Spot<F> {
+    /// In the frame that begins here.
+    Frame(Place<F>),
+    /// In a sealed segment.
+    Sealed(Span),
 }
 
 /// A place in a segment of frames.
@@ -101,104 +101,32 @@ impl<F: File> Raw<F> {
 }
 
 impl<F: File> Segments<F> {
-    /// The last event of a stream, durable or not.
-    pub(crate) fn tail(&self, stream: StreamId) -> Option<Tail> {
+    /// A log without segments.
+    pub(crate) fn none() -> Self {
+        Self { sealed: Vec::new(), indexes: Arc::new([]), raw: Vec::new() }
+    }
+
+    /// The position after the last event.
+    pub(crate) fn next(&self) -> u64 {
+        let sealed = self.sealed.last().map_or(1, |span| span.last + 1);
+        self.raw.last().map_or(sealed, Raw::next)
+    }
+
+    /// The last event of a stream in the segments that are not sealed, durable or not.
+    pub(crate) fn recent_tail(&self, stream: StreamId) -> Option<Tail> {
         self.raw.iter().rev().find_map(|segment| segment.tails.get(&stream).copied())
     }
 
-    /// Where the frame of an event stands.
-    pub(crate) fn place_of(&self, position: u64) -> Option<Place<F>> {
+    /// Where an event stands.
+    pub(crate) fn spot_of(&self, position: u64) -> Option<Spot<F>> {
+        if self.sealed.last().is_some_and(|span| position <= span.last) {
+            let after = self.sealed.partition_point(|span| span.base <= position);
+            return Some(Spot::Sealed(self.sealed[after.checked_sub(1)?]));
+        }
         let after = self.raw.partition_point(|segment| segment.base <= position);
         let segment = &self.raw[after.checked_sub(1)?];
         let offset = segment.offset_of(position)?;
         let (name, file) = (Arc::clone(&segment.name), Arc::clone(&segment.file));
-        Some(Place { name, file, salt: segment.salt, offset, end: segment.end })
+        Some(Spot::Frame(Place { name, file, salt: segment.salt, offset, end: segment.end }))
     }
-}
-
-impl<F: Files> Shared<F> {
-    pub(crate) fn new(files: F, store: StoreId, segments: Segments<F::File>, durable: u64) -> Self {
-        Self {
-            files,
-            store,
-            segments: RwLock::new(segments),
-            durable: AtomicU64::new(durable),
-            waiting: Mutex::new(()),
-            grown: Condvar::new(),
-            beside: None,
-        }
-    }
-
-    /// The part of a reader whose writer is another process.
-    pub(crate) fn beside(files: F, store: StoreId, segments: Segments<F::File>, head: u64) -> Self {
-        Self { beside: Some(Mutex::new(())), ..Self::new(files, store, segments, head) }
-    }
-
-    /// For a look-up. No code panics while it holds this lock, so a poisoned one is whole.
-    pub(crate) fn segments(&self) -> RwLockReadGuard<'_, Segments<F::File>> {
-        self.segments.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn segments_mut(&self) -> RwLockWriteGuard<'_, Segments<F::File>> {
-        self.segments.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The last event of a stream, durable or not.
-    pub(crate) fn tail(&self, stream: StreamId) -> Result<Option<Tail>, StoreError> {
-        Ok(self.segments().tail(stream))
-    }
-
-    /// The last position that is known to be durable.
-    pub(crate) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
-    }
-
-    /// Tells everybody who waits that the log is durable up to here.
-    pub(crate) fn set_durable(&self, position: u64) {
-        self.durable.store(position, Ordering::Release);
-        // Between a waiter's look at `durable` and its sleep nobody may ring.
-        drop(self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        self.grown.notify_all();
-    }
-
-    /// Waits until something after `after` is durable, but at most so long.
-    pub(crate) fn wait(&self, after: Position, at_most: Duration) -> u64 {
-        let deadline = Instant::now() + at_most;
-        let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.durable() <= after.0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            guard = self.grown.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        self.durable()
-    }
-
-    /// A damage at a place of a file, as an error.
-    pub(crate) fn corrupt(&self, name: &str, offset: u64, why: impl ToString) -> StoreError {
-        StoreError::Corrupt { file: self.files.place(name), offset, why: why.to_string() }
-    }
-
-    /// A failure of the disk, as an error.
-    pub(crate) fn failed(
-        &self,
-        doing: &'static str,
-        name: &str,
-        error: std::io::Error,
-    ) -> StoreError {
-        StoreError::of_disk(doing, self.files.place(name), error)
-    }
-}
-
-/// The name of the segment of frames that begins at a position.
-pub(crate) fn frames_name(base: u64) -> String {
-    format!("{base:020}.log")
-}
-
-/// The position a name speaks of, when it is the name of a segment of frames.
-pub(crate) fn parse_frames_name(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log")?;
-    let sound = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if sound { digits.parse().ok() } else { None }
 }

@@ -56,13 +56,18 @@ pub(crate) fn replace<F: Files>(
     name: &str,
     contents: &[u8],
 ) -> io::Result<()> {
-    match files.remove(unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = files.create(unfinished)?;
+    let file = create_anew(files, unfinished)?;
     file.write_all_at(contents, 0)?;
     file.sync_data()?;
     files.rename(unfinished, name)?;
     files.sync_dir()
+}
+
+/// Makes a file that may have been left behind half made.
+pub(crate) fn create_anew<F: Files>(files: &F, name: &str) -> io::Result<F::File> {
+    match files.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    files.create(name)
 }

@@ -250,3 +250,148 @@ fn an_empty_folder_is_a_log_without_events_also_to_a_reader_beside() {
     log.sync().unwrap();
     assert_eq!(beside.read_all(Position(0), 9).unwrap().len(), 1);
 }
+
+/// Seals everything that is full.
+fn seal_all(log: &Log<SimDisk>) -> u64 {
+    std::iter::from_fn(|| log.sealing()).map(|sealing| sealing.run().unwrap().events).sum()
+}
+
+/// A log of `count` events in small segments, all sealed but the last.
+pub(super) fn sealed(count: u32) -> (SimDisk, Log<SimDisk>) {
+    let disk = SimDisk::new(1);
+    let (mut log, _) = open(&disk, small_segments()).unwrap();
+    for number in 0..count {
+        assert!(log.append(&[append((number % 50) as u8, &number.to_le_bytes())])[0].is_ok());
+        log.sync().unwrap();
+        seal_all(&log);
+    }
+    (disk, log)
+}
+
+#[test]
+fn sealing_changes_nothing_that_is_read() {
+    let disk = SimDisk::new(1);
+    let (mut log, _) = open(&disk, small_segments()).unwrap();
+    for number in 0..400_u32 {
+        log.append(&[append((number % 7) as u8, &number.to_le_bytes())]);
+    }
+    log.sync().unwrap();
+    let reader = log.reader();
+    let before = all(&log);
+    let streams = |reader: &LogReader<SimDisk>| -> Vec<_> {
+        let read = |number| reader.read_stream(stream(number), Revision(3), 20).unwrap();
+        (0..8).map(read).collect()
+    };
+    let streams_before = streams(&reader);
+    assert!(log.unsealed() > 10);
+    assert!(seal_all(&log) > 300);
+    assert_eq!(log.unsealed(), 0);
+    assert!(all(&log) == before && streams(&reader) == streams_before);
+    for after in [0, 1, 57, 399, 400] {
+        assert!(
+            reader.read_all(Position(after), 9).unwrap()
+                == before[after as usize..][..9.min(400 - after as usize)]
+        );
+    }
+    let back = reader.read_all_backward(Position(200), 100).unwrap();
+    assert!(back.iter().eq(before[99..199].iter().rev()));
+}
+
+#[test]
+fn a_sealed_log_opens_without_reading_its_events_and_knows_its_streams() {
+    let (disk, log) = sealed(2000);
+    let (before, last) = (all(&log), log.last_revision(stream(3)).unwrap());
+    drop(log);
+    let (mut log, recovery) = open(&disk.crash(Crash::Process), small_segments()).unwrap();
+    assert!(recovery.sealed > 20 && recovery.events_scanned < 100, "{recovery:?}");
+    assert!(all(&log) == before);
+    assert_eq!(log.last_revision(stream(3)).unwrap(), last);
+    assert_eq!(log.last_revision(stream(77)).unwrap(), None);
+    // Expectations and repeats reach back into sealed segments.
+    let again = Append { expected: Expected::NoStream, ..append(0, &0_u32.to_le_bytes()) };
+    let conflict = Append { expected: Expected::NoStream, ..append(1, b"other") };
+    let results = log.append(&[again, conflict]);
+    assert!(results[0].as_ref().unwrap().already);
+    assert!(matches!(results[1], Err(AppendError::Conflict { current: Some(_) })));
+}
+
+#[test]
+fn indexes_are_merged_so_that_they_stay_few() {
+    let (disk, log) = sealed(4000);
+    let count = |suffix| disk.list().unwrap().iter().filter(|name| name.ends_with(suffix)).count();
+    let (segments, indexes) = (count(".sealed"), count(".index"));
+    assert!(segments > 64 && indexes <= 8 + 8, "{indexes} indexes of {segments} segments");
+    assert_eq!((count(".log"), count(".tmp")), (1, 0));
+    assert!((0..50).all(|number| log.last_revision(stream(number)).unwrap() == Some(Revision(79))));
+}
+
+#[test]
+fn an_index_that_is_missing_or_damaged_is_made_anew() {
+    let (disk, log) = sealed(1000);
+    let before = all(&log);
+    drop(log);
+    let indexes = |disk: &SimDisk| -> Vec<String> {
+        disk.list().unwrap().into_iter().filter(|name| name.ends_with(".index")).collect()
+    };
+    let names = indexes(&disk);
+    disk.remove(&names[0]).unwrap();
+    damage(&disk, &names[1], |contents| *contents.last_mut().unwrap() ^= 1);
+    let missing = LogReader::open_beside(disk.clone(), small_segments().store).err().unwrap();
+    assert!(missing.to_string().contains("whoever opens the log to write makes it anew"));
+    let (log, recovery) = open(&disk, small_segments()).unwrap();
+    assert!(recovery.indexes_made >= 2, "{recovery:?}");
+    assert!(all(&log) == before && !indexes(&disk).is_empty());
+    assert!((0..50).all(|number| log.last_revision(stream(number)).unwrap() == Some(Revision(19))));
+}
+
+#[test]
+fn damage_in_a_sealed_segment_is_named_when_it_is_read() {
+    let (disk, log) = sealed(1000);
+    let name = disk.list().unwrap().into_iter().find(|name| name.ends_with(".sealed")).unwrap();
+    drop(log);
+    damage(&disk, &name, |contents| contents[HEADER_BYTES + 50] ^= 1);
+    let (log, _) = open(&disk, small_segments()).unwrap();
+    let error = log.reader().read_all(Position(0), 9).unwrap_err();
+    assert!(
+        error.to_string().contains(&format!("{name} is damaged at byte 4096: a block's checksum")),
+        "{error}"
+    );
+    drop(log);
+    damage(&disk, &name, |contents| contents.truncate(contents.len() - 1));
+    refused(open(&disk, small_segments()), "the file does not end as a sealed segment does");
+    disk.remove(&name).unwrap();
+    refused(open(&disk, small_segments()), "it begins with event");
+}
+
+#[test]
+fn a_log_whose_last_segment_is_gone_is_refused() {
+    let (disk, log) = sealed(1000);
+    drop(log);
+    let name = disk.list().unwrap().into_iter().find(|name| name.ends_with(".log")).unwrap();
+    disk.remove(&name).unwrap();
+    refused(open(&disk, small_segments()), "the log ends with event");
+}
+
+#[test]
+fn a_reader_beside_follows_through_the_sealing() {
+    let disk = SimDisk::new(1);
+    let (mut log, _) = open(&disk, small_segments()).unwrap();
+    let beside = LogReader::open_beside(disk.clone(), small_segments().store).unwrap();
+    let mut late = None;
+    for number in 0..1500_u32 {
+        log.append(&[append((number % 9) as u8, &number.to_le_bytes())]);
+        log.sync().unwrap();
+        seal_all(&log);
+        if number % 100 == 99 {
+            assert_eq!(beside.head().unwrap(), log.head());
+            let opened = LogReader::open_beside(disk.clone(), small_segments().store).unwrap();
+            late.get_or_insert(opened);
+        }
+    }
+    for reader in [&beside, &late.unwrap()] {
+        assert!(reader.read_all(Position(0), usize::MAX).unwrap() == all(&log));
+        let one = reader.read_stream(stream(3), Revision(0), usize::MAX).unwrap();
+        assert_eq!(one.len(), 167);
+    }
+    assert!(beside.unsealed() < 5, "{} segments in memory", beside.unsealed());
+}

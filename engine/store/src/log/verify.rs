@@ -4,8 +4,9 @@
 
 use super::frame::Fault;
 use super::header::{HEADER_BYTES, StoreId};
+use super::names;
 use super::recover::{Cut, attested_behind, read_header};
-use super::segments::{Tail, Tails, parse_frames_name};
+use super::segments::{Tail, Tails};
 use super::stopped;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;
@@ -62,7 +63,13 @@ impl Report {
 pub fn verify<F: Files>(files: &F, store: StoreId) -> Result<Report, StoreError> {
     let names =
         files.list().map_err(|error| StoreError::of_disk("list", files.place(""), error))?;
-    let bases: Vec<u64> = names.iter().filter_map(|name| parse_frames_name(name)).collect();
+    let bases: Vec<u64> = names
+        .iter()
+        .filter_map(|name| match names::parse(name) {
+            names::Named::Frames(base) => Some(base),
+            _ => None,
+        })
+        .collect();
     let mut walk = Walk {
         files,
         store,
@@ -76,7 +83,7 @@ pub fn verify<F: Files>(files: &F, store: StoreId) -> Result<Report, StoreError>
         Err(error) => walk.fault_of(stopped::NAME, error)?,
     }
     for (at, base) in bases.iter().enumerate() {
-        walk.segment(&super::segments::frames_name(*base), at + 1 == bases.len())?;
+        walk.segment(&names::frames(*base), at + 1 == bases.len())?;
     }
     if walk.next <= walk.attested && walk.report.is_sound() {
         let what = format!("the log had {} events when it was last stopped", walk.attested);
@@ -112,7 +119,7 @@ impl<F: Files> Walk<'_, F> {
         if header.store != self.store {
             self.fault(name, 16, "it is of another store".to_owned());
         }
-        if header.base != self.next || parse_frames_name(name) != Some(header.base) {
+        if header.base != self.next || names::parse(name) != names::Named::Frames(header.base) {
             self.fault(
                 name,
                 32,

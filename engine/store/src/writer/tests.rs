@@ -2,6 +2,7 @@ use super::*;
 use crate::api::{Append, Expected, NewEvent, Reader};
 use crate::contract::{Subject, every_store_keeps_it};
 use crate::disk::{Crash, Faults, SimDisk};
+use crate::file::Files;
 use crate::log::{Options, StoreId};
 use schemas::event::Encoded;
 use schemas::{CallId, CalleeKey, Revision, StreamId, Timestamp};
@@ -144,4 +145,25 @@ fn after_the_stop_an_append_is_answered() {
     assert_eq!(run.writer.stop().unwrap(), Position(1));
     assert!(matches!(run.appender.append(vec![one(2)])[0], Err(AppendError::Broken(_))));
     assert!(run.reader.read_stream(one(1).stream, Revision(0), 9).unwrap().len() == 1);
+}
+
+#[test]
+fn full_segments_are_sealed_while_the_log_goes_on() {
+    let run = running(SimDisk::new(1), NoKeys);
+    let large = |number: u8| {
+        let mut large = one(number);
+        large.events[0].encoded.body = vec![number; 9000];
+        large
+    };
+    for number in 0..100 {
+        assert!(run.appender.append(vec![large(number)])[0].is_ok());
+    }
+    let all = run.reader.read_all(Position(0), usize::MAX).unwrap();
+    assert_eq!(all.len(), 100);
+    run.writer.stop().unwrap();
+    let names = run.disk.list().unwrap();
+    let sealed = names.iter().filter(|name| name.ends_with(".sealed")).count();
+    let frames = names.iter().filter(|name| name.ends_with(".log")).count();
+    assert!(sealed + frames > 30 && frames <= 10, "{names:?}");
+    assert!(run.reader.read_all(Position(0), usize::MAX).unwrap() == all);
 }

@@ -108,7 +108,9 @@ impl Callee {
             open.push("a request of the callee has no answer".to_owned());
         }
         for (tag, cseq) in self.accepted.iter().filter(|(tag, cseq)| heard(tag, *cseq)) {
-            if !self.acked.contains(&(tag.clone(), *cseq)) && !self.plan.mute {
+            let acked = self.acked.contains(&(tag.clone(), *cseq));
+            // One in five is lost: now and then each of three ACKs. Then the BYE ends it.
+            if !acked && !self.byed.contains(tag) && !self.plan.mute {
                 open.push(format!("the callee's {tag} has no ACK for its 2xx to {cseq} INVITE"));
             }
             if !self.byed.contains(tag) {
@@ -116,7 +118,7 @@ impl Callee {
             }
         }
         let rings = |i: &&Invited| i.rings && !i.refused && !i.answered && rang(i.text.branch());
-        if !self.plan.ignores_cancel {
+        if !self.plan.ignores_cancel && self.plan.refuses_cancel.is_none() {
             open.extend(self.invited.iter().filter(rings).map(|_| "the callee rings".into()));
         }
         open
@@ -183,8 +185,13 @@ impl Callee {
             return self.reinvite(now, invite, &text);
         }
         let nth = self.invited.iter().filter(|i| i.text.tag("To").is_empty()).count() - 1;
-        let steps =
+        let mut steps =
             self.plan.invites.get(nth).or(self.plan.invites.last()).cloned().unwrap_or_default();
+        // An INVITE beside another one is another call to it, with tags of its own.
+        let beside = |i: &Invited| i.text.tag("To").is_empty() && !i.refused;
+        if self.invited[..invite].iter().any(beside) {
+            steps.iter_mut().for_each(|step| step.act.retag(nth));
+        }
         self.steps.extend(steps.into_iter().map(|Step { after, act }| (now + after, invite, act)));
         self.timeout(now);
     }
@@ -201,7 +208,9 @@ impl Callee {
 
     fn say(&mut self, now: Duration, invite: usize, say: &Say) {
         let invited = &mut self.invited[invite];
-        if invited.refused || (say.status >= 300 || say.status < 200) && invited.answered {
+        // A 2xx of another fork may follow anything, through a proxy that has refused the call.
+        let session = (200..300).contains(&say.status);
+        if !session && (invited.refused || invited.answered) {
             return;
         }
         let text = invited.text.clone();
@@ -258,6 +267,9 @@ impl Callee {
         if self.plan.ignores_cancel {
             return;
         }
+        if let Some(status) = self.plan.refuses_cancel {
+            return self.request(now, transport, text, Some((status, vec![], "")));
+        }
         let invite = self.invited.iter().position(|i| i.text.branch() == text.branch());
         let status = if invite.is_some() { 200 } else { 481 };
         self.request(now, transport, text, Some((status, vec![], "")));
@@ -265,14 +277,9 @@ impl Callee {
             invite.filter(|&i| !self.invited[i].answered && !self.invited[i].refused)
         {
             self.steps.retain(|(_, of, _)| *of != invite);
-            let say = Say {
-                status: 487,
-                tag: "c",
-                rseq: None,
-                contact: None,
-                headers: vec![],
-                sdp: None,
-            };
+            let tag = self.plan.cancel_tag.unwrap_or("c");
+            let say =
+                Say { status: 487, tag, rseq: None, contact: None, headers: vec![], sdp: None };
             self.say(now, invite, &say);
         }
     }
@@ -297,7 +304,14 @@ impl Callee {
         let bytes = reply.map(|(status, headers, sdp)| {
             let mut headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
             if text.method() == "REGISTER" && status == 200 {
-                headers.push(format!("Contact: {}", text.header("Contact")));
+                // `expires=40` is said in the Contact, as registrars do.
+                let granted = headers.iter().position(|h| h.starts_with("expires="));
+                let granted = granted.map(|at| format!(";{}", headers.remove(at)));
+                let granted = granted.unwrap_or_default();
+                headers.push(format!(
+                    "Contact: <sip:other@10.9.9.9>;expires=7, {}{granted}",
+                    text.header("Contact")
+                ));
             }
             self.plan.response(text, status, "c", &headers, "application/sdp", sdp)
         });
@@ -316,6 +330,11 @@ impl Callee {
     }
 
     fn ask(&mut self, now: Duration, invite: usize, ask: Ask) {
+        let unacked =
+            |r: &Repeat| matches!(&r.until, Until::Ack(tag, _) if tag == ask.tag.unwrap_or("c"));
+        if !ask.impatient && self.repeats.iter().any(unacked) {
+            return self.steps.push((now + Duration::from_millis(100), invite, Act::Ask(ask)));
+        }
         let Invited { text: theirs, transport, .. } = &self.invited[invite];
         let transport = *transport;
         self.cseq += 1;
@@ -380,7 +399,8 @@ impl Callee {
         let Some(status @ 200..) = text.status() else {
             // A 1xx to an INVITE ends its repetition (Timer A).
             if text.cseq_method() == "INVITE" {
-                self.repeats.retain(|r| r.until != Until::Answer(text.branch().to_owned()));
+                let until = Until::Answer(text.branch().to_owned());
+                self.repeats.iter_mut().filter(|r| r.until == until).for_each(|r| r.at = r.ends);
             }
             return;
         };
