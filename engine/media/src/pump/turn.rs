@@ -207,7 +207,7 @@ impl Turner {
         for &key in self.wheel.in_turn() {
             let Some(seated) = &mut self.streams[key as usize] else { continue };
             let now_us = self.shared.now_us();
-            received += seated.hear(now_us, buffers, heard);
+            received += seated.hear(now_us, &mut buffers.datagram, heard);
             if seated.say(slot_us, now_us, buffers, heard) {
                 measures.sent_late(now_us.saturating_sub(slot_us));
             }
@@ -226,6 +226,8 @@ impl Turner {
         self.shared.measures.streams_are(self.by_id.len());
 
         let now_us = self.shared.now_us();
+        // What came until now still counts: the digit that was pressed just before we hang up.
+        seated.hear(now_us, &mut [0; DATAGRAM_BYTES_MAX], &mut |heard| (self.heard)(heard));
         let mut goodbye = [0; COMPOUND_BYTES_MAX];
         if let Some(slot) = seated.stream.report(now_us, self.unix_us + now_us, true, &mut goodbye)
         {
@@ -254,26 +256,20 @@ impl Seated {
     fn hear(
         &mut self,
         now_us: u64,
-        buffers: &mut Buffers,
+        datagram: &mut [u8; DATAGRAM_BYTES_MAX],
         heard: &mut impl FnMut(MediaHeard),
     ) -> u64 {
         let mut received = 0;
         for _ in 0..READS_MAX {
-            match self.pair.rtp.recv_from(&mut buffers.datagram) {
-                Ok((bytes, from)) => {
-                    self.stream.datagram(&buffers.datagram[..bytes], from, now_us, heard);
-                    received += 1;
-                }
-                Err(_) => break,
-            }
+            let Ok((bytes, from)) = self.pair.rtp.recv_from(datagram) else { break };
+            self.stream.datagram(&datagram[..bytes], from, now_us, heard);
+            received += 1;
         }
         if now_us >= self.control_us {
             self.control_us = now_us + CONTROL_US;
             for _ in 0..READS_MAX {
-                let Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut buffers.datagram) else {
-                    break;
-                };
-                self.stream.control(&buffers.datagram[..bytes], from, now_us);
+                let Ok((bytes, from)) = self.pair.rtcp.recv_from(datagram) else { break };
+                self.stream.control(&datagram[..bytes], from, now_us);
             }
         }
         received
