@@ -90,7 +90,8 @@ fn calls(data: &Path, events: u64) -> Result<Checked> {
     bar.finish_and_clear();
     checked.open = open.len() as u64;
     if history.unknown > 0 {
-        let fault = format!("{} events are of types that this version does not know", history.unknown);
+        let fault =
+            format!("{} events are of types that this version does not know", history.unknown);
         checked.faults.push((Position(0), fault));
     }
     Ok(checked)

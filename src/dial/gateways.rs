@@ -37,12 +37,7 @@ impl FromStr for GatewayUri {
             Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
             Some(other) => return Err(format!("transport {other} is not there; udp and tcp are")),
         };
-        Ok(Self {
-            text: text.to_owned(),
-            host: uri.host.to_owned(),
-            port: uri.port,
-            transport,
-        })
+        Ok(Self { text: text.to_owned(), host: uri.host.to_owned(), port: uri.port, transport })
     }
 }
 

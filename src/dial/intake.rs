@@ -40,7 +40,8 @@ impl Intake {
         let file = File::open(path).with_context(named)?;
         let length = file.metadata().with_context(named)?.len();
         let bar = bar(length);
-        let sheet_options = SheetOptions { numbering: options.numbering, ..SheetOptions::default() };
+        let sheet_options =
+            SheetOptions { numbering: options.numbering, ..SheetOptions::default() };
         let sheet = Sheet::open(bar.wrap_read(file), sheet_options).with_context(named)?;
 
         let mut loading = prepared.load(batch, options.again)?;
@@ -84,9 +85,8 @@ impl Intake {
 
 /// Hidden where nobody looks; a short list is read before it shows.
 fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "reading the list  {wide_bar} {bytes}/{total_bytes}  {eta}",
-    )
-    .expect("the template is a constant");
+    let style =
+        ProgressStyle::with_template("reading the list  {wide_bar} {bytes}/{total_bytes}  {eta}")
+            .expect("the template is a constant");
     ProgressBar::new(length).with_style(style)
 }

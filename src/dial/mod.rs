@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
 use intake::Intake;
 use media::clip::{Clip, ClipLimits};
+use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use media::ports::PortOptions;
 use node::engine::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared};
 use progress::Progress;
@@ -104,14 +104,19 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let gateways = gateways::resolve(&options.gateways, options.credentials.as_ref())?;
     let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
     if let Some(cut) = &prepared.recovery.cut {
-        tracing::warn!("the last process was stopped in the middle of a write: {cut:?} was cut off");
+        tracing::warn!(
+            "the last process was stopped in the middle of a write: {cut:?} was cut off"
+        );
     }
     let batch = batch_name(options)?;
     let intake = Intake::read(&options.list, &batch, options, &mut prepared)?;
     prepared.run(batch_options(options, &batch, intake.run.run, prompt_ms), intake.run.clone());
     let node = prepared.start()?;
     if node.unfinished > 0 {
-        tracing::info!(calls = node.unfinished, "left open by the process before: hung up where that can be done");
+        tracing::info!(
+            calls = node.unfinished,
+            "left open by the process before: hung up where that can be done"
+        );
     }
     let progress = Progress::start(intake.callees.len() as u64, options);
     let finished = wait(&node, &progress, stop)?;
