@@ -74,7 +74,7 @@ fn eprint(text: &str) {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Answering {
     Sipp,
     Carrier,
@@ -102,7 +102,7 @@ fn drive(who: Answering, rate: u32, seconds: u32) -> Result<f64> {
         Answering::Carrier => ensure!(answering.wait()?.success(), "the carrier found calls amiss"),
     }
     answering.wait()?;
-    ensure!(uac.success(), "sipp saw calls fail: {uac}");
+    ensure!(uac.success(), "sipp saw calls to {who:?} fail: {uac}");
     Ok(used * 1e6 / f64::from(calls))
 }
 
