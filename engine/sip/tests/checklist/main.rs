@@ -3,6 +3,7 @@
 
 mod answer;
 mod begin;
+mod bounds;
 mod cancel;
 mod early;
 mod gateway;
