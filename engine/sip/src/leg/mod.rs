@@ -13,7 +13,7 @@
 //! - `invite`: sends the INVITE, again, anew, to the next address.
 //! - `progress`, `answer`, `refusal`: what comes back.
 //! - `cancel`: ends a try. `inside`: our requests in the dialog. `served`: theirs.
-//! - `change`: re-INVITE and UPDATE of ours. `session`: session timers.
+//! - `change`: changes of ours. `theirs`: changes of theirs. `session`: session timers.
 //! - `head`: what stays the same, and how messages are written from it.
 
 mod answer;
@@ -27,8 +27,7 @@ mod progress;
 mod refusal;
 mod served;
 mod session;
-
-pub(crate) use served::{about_us, is_unknown_extension, refuse};
+mod theirs;
 
 use std::time::Duration;
 

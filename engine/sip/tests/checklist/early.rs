@@ -221,10 +221,7 @@ fn a_prack_ends_with_the_invite_that_it_belonged_to() {
         Plan::invite([say(100, 183).reliable(1).sdp(ANSWER), say(300, 401).header(CHALLENGE)])
             .then([say(0, 183).reliable(5).sdp(ANSWER), say(1000, 200)])
             .silence("PRACK");
-    let script = Script::new(plan).gateway(|g| {
-        let (username, password) = ("trunk7".into(), "secret".into());
-        g.credentials = Some(sip::port::Credentials { username, password });
-    });
+    let script = Script::new(plan).with_account();
     let run = check(
         script.invites(2),
         expect![[r#"
