@@ -1,5 +1,4 @@
-//! Their requests in a dialog (RFC 3261, 12.2.2): BYE, INFO,
-//! OPTIONS, and the way of all others to where they are handled.
+//! Their requests in a dialog (RFC 3261, 12.2.2): BYE, INFO, OPTIONS, and what all of them share.
 
 use crate::answers::{about_us, is_unknown_extension, refuse};
 use crate::dialog::State;
@@ -32,7 +31,10 @@ impl Leg {
         }
         if let Some(served) = self.served.iter().find(|served| served.is_repeated_by(message)) {
             shared.counters.requests_repeated += 1;
-            shared.transmit(served.back, &served.response);
+            // An UPDATE that the owner is to answer has no answer yet.
+            if !served.response.is_empty() {
+                shared.transmit(served.back, &served.response);
+            }
             return true;
         }
         let tag = message.from_tag().unwrap_or("");

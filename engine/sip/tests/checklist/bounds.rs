@@ -150,6 +150,36 @@ fn queues_inside_a_call_are_bounded() {
     assert_eq!(run.heard.iter().filter(refused).count(), 96);
 }
 
+/// A peer that rings in a hundred ways, each of them reliable, and never takes a PRACK.
+#[test]
+fn a_storm_of_provisional_answers_is_neither_told_nor_confirmed_without_end() {
+    let rings = (0..200).map(|n| say(n * 10, 180 + (n % 3) as u16).reliable(n as u32 + 1));
+    let plan = Plan::invite(rings.chain([say(4000, 486)]));
+    let plan = (0..300).fold(plan, |plan, _| plan.silence("PRACK"));
+    let run = run::World::new(Script::new(plan), Faults::None).call();
+    assert_eq!(run.broken, Vec::<String>::new());
+    assert!(run.requests("PRACK").len() <= 16, "{}", run.requests("PRACK").len());
+
+    let rings = (0..200).map(|n| say(n * 10, 180 + (n % 3) as u16));
+    let script = Script::new(Plan::invite(rings.chain([say(4000, 486)])));
+    let run = run::World::new(script, Faults::None).call();
+    assert_eq!(run.heard.len(), 33);
+}
+
+/// The resolver never answers, and never will.
+#[test]
+fn calls_that_wait_for_a_name_end_and_leave_nothing_behind() {
+    let mut agent = agent(|options| options.gateways[0].host = "sip.example.com".into());
+    for turn in 0..10 {
+        let now = Duration::from_secs(turn * 40);
+        agent.order(now, SipOrder::Dial(Box::new(dial(turn))));
+        agent.handle_timeout(now + Duration::from_secs(32));
+        assert_eq!(refusals(&outputs(&mut agent)), [RefusalSource::Dns]);
+    }
+    agent.handle_timeout(Duration::from_secs(1000));
+    assert_eq!((agent.legs(), agent.poll_timeout()), (0, None));
+}
+
 /// The shell may call too early, too late, and twice.
 #[test]
 fn a_timeout_that_is_handled_twice_or_late_changes_nothing() {

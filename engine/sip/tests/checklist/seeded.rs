@@ -12,7 +12,7 @@ use crate::world::script::Step;
 use crate::world::*;
 
 /// Enough to see every pair of behaviours at each loss; a longer run is `SEEDS=100000`.
-const RUNS: u64 = 3000;
+const RUNS: u64 = 2000;
 
 const OTHER: &str = "10.0.0.10:5060";
 const CHALLENGE: &str = r#"Digest realm="r", nonce="n1", algorithm=MD5, qop="auth""#;
