@@ -30,7 +30,8 @@ impl Leg {
             self.keep_credentials();
             shared.gateways[usize::from(self.head.gateway)].answers(self.tries[at].peer);
         }
-        self.dialog_of_answer(shared, at, dialog, message);
+        // The 2xx says target and route anew (13.2.2.4).
+        self.learn_dialog(shared, dialog, message);
         let wanted = self.phase == Phase::Inviting && self.wish.is_none();
         // Without a Contact there is nobody to talk to in the dialog (12.1.2): it is ended the way
         // it came.
@@ -57,22 +58,6 @@ impl Leg {
             let values = invite.headers(name).map(|value| (name, Box::from(value)));
             login.of_answered.extend(values);
         }
-    }
-
-    /// The 2xx of a dialog says its target and route anew.
-    fn dialog_of_answer(
-        &mut self,
-        shared: &mut Shared,
-        at: usize,
-        dialog: usize,
-        message: &Message<'_>,
-    ) {
-        let cseq = self.tries[at].cseq;
-        let known = &mut self.dialogs[dialog];
-        known.of_try = at as u8;
-        known.invite_cseq = cseq;
-        known.local_cseq = known.local_cseq.max(cseq);
-        self.learn_dialog(shared, dialog, message);
     }
 
     /// This is the answer: hands it up, and waits for the owner.

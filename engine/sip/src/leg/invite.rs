@@ -49,6 +49,8 @@ pub(super) struct Inviting {
     pub rang: bool,
     /// The last status that was handed up.
     pub told: u16,
+    /// How many were.
+    pub told_times: u8,
     /// How often a challenge was answered.
     pub challenges: u8,
     /// Request-URIs that redirections led to.

@@ -13,7 +13,7 @@
 //! - `invite`: sends the INVITE, again, anew, to the next address.
 //! - `progress`, `answer`, `refusal`: what comes back.
 //! - `cancel`: ends a try. `inside`: our requests in the dialog. `served`: theirs.
-//! - `change`: re-INVITE and UPDATE of ours. `session`: session timers.
+//! - `change`: changes of ours. `theirs`: changes of theirs. `session`: session timers.
 //! - `head`: what stays the same, and how messages are written from it.
 
 mod answer;
@@ -27,8 +27,7 @@ mod progress;
 mod refusal;
 mod served;
 mod session;
-
-pub(crate) use served::{about_us, is_unknown_extension, refuse};
+mod theirs;
 
 use std::time::Duration;
 
@@ -49,6 +48,12 @@ use orphan::Left;
 /// The most dialogs that one INVITE may make. Forks of a carrier are two or three; a 2xx of one
 /// more is not acknowledged, and its callee gives up by itself.
 const DIALOGS_MAX: usize = 8;
+/// The most requests of ours that wait for an answer at a time. Only reliable provisionals can ask
+/// for more: they are confirmed when they come again.
+const ASKS_MAX: usize = 16;
+/// The most provisional answers of one leg that are told. A call has five; what comes after these
+/// is noise, and each would be stored.
+const TOLD_MAX: u8 = 32;
 /// The most requests of theirs that are kept for their repeats; the oldest go first.
 const SERVED_MAX: usize = 8;
 
@@ -178,6 +183,10 @@ impl Leg {
             _ => shared.options.transaction(),
         };
         self.linger = self.linger.max(shared.now + keep);
+        if self.phase == Phase::Resolving {
+            let waiting = &mut shared.gateways[usize::from(self.head.gateway)].waiting;
+            waiting.retain(|leg| *leg != self.head.id);
+        }
         self.phase = Phase::Over;
         shared.open_legs -= 1;
         self.abandon_tries(shared, None);
@@ -211,9 +220,10 @@ impl Leg {
         status: u16,
     ) -> bool {
         let (_, method) = message.cseq();
-        let same_call = message.call_id() == self.head.ids.call_id
-            && message.from_tag() == Some(&*self.head.ids.from_tag);
-        if !same_call {
+        // A response may lack a From that can be read; a wrong one is not ours.
+        let ids = &self.head.ids;
+        let same_tag = message.from_tag().is_none_or(|tag| tag == ids.from_tag);
+        if message.call_id() != ids.call_id || !same_tag {
             return false;
         }
         let via = message.top_via();

@@ -6,7 +6,7 @@ use crate::port::SipHeard;
 use crate::shared::Shared;
 use crate::transaction::Purpose;
 
-use super::{DIALOGS_MAX, Leg, Phase};
+use super::{ASKS_MAX, DIALOGS_MAX, Leg, Phase, TOLD_MAX};
 
 impl Leg {
     pub(super) fn on_progress(
@@ -46,8 +46,11 @@ impl Leg {
             }
         }
         let Some(inviting) = &mut self.inviting else { return };
-        if news.is_some() || inviting.told != status {
+        // A 100 after a ringing is a proxy's.
+        let is_news = news.is_some() || inviting.told != status && (status > 100 || !inviting.rang);
+        if is_news && inviting.told_times < TOLD_MAX {
             inviting.told = status;
+            inviting.told_times += 1;
             shared.tell(SipHeard::Progress { leg: self.head.id, status, sdp: news });
         }
     }
@@ -69,6 +72,9 @@ impl Leg {
             && rseq != last.wrapping_add(1)
         {
             // A repeat, or one that came before another that was lost (RFC 3262, 4).
+            return Early::Repeat;
+        }
+        if rseq.is_some() && self.asks.len() >= ASKS_MAX {
             return Early::Repeat;
         }
         let at = match known {

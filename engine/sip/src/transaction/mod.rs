@@ -34,7 +34,7 @@ impl Repeat {
         lasts: Duration,
     ) -> Self {
         let at = (transport == Transport::Udp).then(|| now + t1);
-        Self { interval: t1, cap, at, ends: now + lasts }
+        Self { interval: t1, cap, at, ends: now.saturating_add(lasts) }
     }
 
     /// Only waits.

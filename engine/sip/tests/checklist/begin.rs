@@ -1,17 +1,10 @@
 //! The INVITE: what it says, how often it is sent, and the plain call that follows.
 
 use expect_test::expect;
-use sip::port::{Credentials, Refusal, RefusalSource, SipHeard, Transport};
+use sip::port::{RefusalSource, Transport};
 
 use crate::world::run::World;
 use crate::world::*;
-
-fn refusal(run: &Run) -> &Refusal {
-    match run.heard.last() {
-        Some(SipHeard::Refused { refusal, .. }) => refusal,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn a_call_is_dialled_rings_is_answered_and_is_hung_up() {
@@ -113,7 +106,7 @@ fn an_invite_to_nobody_is_sent_seven_times_and_given_up_after_64_t1() {
         32000 * Refused TimerB
     "#]],
     );
-    assert_eq!(refusal(&run).source, RefusalSource::TimerB);
+    assert_eq!(run.refusal().source, RefusalSource::TimerB);
     assert_eq!(run.agent.counters().invites_unanswered, 1);
 }
 
@@ -128,7 +121,7 @@ fn an_invite_on_a_connection_is_sent_once() {
         32000 * Refused TimerB
     "#]],
     );
-    assert_eq!(refusal(&run).source, RefusalSource::TimerB);
+    assert_eq!(run.refusal().source, RefusalSource::TimerB);
     assert_eq!(run.request("INVITE").uri(), "sip:+8613800000017@10.0.0.9;transport=tcp");
 }
 
@@ -189,9 +182,7 @@ fn without_a_number_the_account_is_shown_and_without_an_account_nobody() {
     let script = Script::new(Plan::invite([say(0, 486)])).with(|s| s.from = None);
     let run = World::new(script.clone(), Faults::None).call();
     assert!(run.request("INVITE").header("From").starts_with("<sip:anonymous@anonymous.invalid>;"));
-    let (username, password) = ("trunk7".into(), "secret".into());
-    let script = script.gateway(|g| g.credentials = Some(Credentials { username, password }));
-    let run = World::new(script, Faults::None).call();
+    let run = World::new(script.with_account(), Faults::None).call();
     assert!(run.request("INVITE").header("From").starts_with("<sip:trunk7@10.0.0.9>;"));
 }
 
@@ -203,7 +194,7 @@ fn a_number_that_would_break_a_header_is_escaped_or_not_sent() {
     for hostile in ["1\r\nX: y", "1\0", ""] {
         let script = Script::new(Plan::invite([])).with(|s| s.to = hostile);
         let run = World::new(script, Faults::None).call();
-        assert_eq!(refusal(&run).source, RefusalSource::Unsendable, "{hostile:?}");
+        assert_eq!(run.refusal().source, RefusalSource::Unsendable, "{hostile:?}");
         assert_eq!(run.sent.len(), 0);
         assert_eq!(run.broken, Vec::<String>::new());
     }

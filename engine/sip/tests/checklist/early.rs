@@ -213,6 +213,41 @@ fn a_prack_ends_with_the_call_that_it_belonged_to() {
     );
 }
 
+/// The INVITE is challenged after all, and sent again: a new call to the peer.
+#[test]
+fn a_prack_ends_with_the_invite_that_it_belonged_to() {
+    const CHALLENGE: &str = r#"WWW-Authenticate: Digest realm="r", nonce="n1""#;
+    let plan =
+        Plan::invite([say(100, 183).reliable(1).sdp(ANSWER), say(300, 401).header(CHALLENGE)])
+            .then([say(0, 183).reliable(5).sdp(ANSWER), say(1000, 200)])
+            .silence("PRACK");
+    let script = Script::new(plan).with_account();
+    let run = check(
+        script.invites(2),
+        expect![[r#"
+        10    > INVITE 1
+        120   < 183 1 INVITE
+        120   * Progress 183 with SDP
+        130   > PRACK 2
+        320   < 401 1 INVITE
+        330   > ACK 1
+        330   > INVITE 2
+        340   < 183 2 INVITE
+        340   * Progress 183 with SDP
+        350   > PRACK 3
+        360   < 200 3 PRACK
+        1340  < 200 2 INVITE
+        1340  * Answered 200 with SDP by c
+        1355  > ACK 2
+        2355  > BYE 4
+        2365  < 200 4 BYE
+        2365  * Closed
+    "#]],
+    );
+    let racks: Vec<_> = run.requests("PRACK").iter().map(|p| p.header("RAck").to_owned()).collect();
+    assert_eq!(racks, ["1 1 INVITE", "5 2 INVITE"]);
+}
+
 #[test]
 fn a_481_to_a_prack_leaves_the_invite_alone() {
     let plan = Plan::invite([say(100, 183).reliable(1), say(1000, 200)]).reply("PRACK", 481, &[]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use sip::port::{Credentials, GatewayHealth, SipHeard};
+use sip::port::{GatewayHealth, SipHeard};
 
 use crate::world::run::World;
 use crate::world::*;
@@ -15,11 +15,7 @@ const STALE: &str =
 const OTHER: &str = "10.0.0.10:5060";
 
 fn registering(plan: Plan) -> Script {
-    let (username, password) = ("trunk7".into(), "secret".into());
-    Script::new(plan).gateway(|g| {
-        g.register = true;
-        g.credentials = Some(Credentials { username, password });
-    })
+    Script::new(plan).with_account().gateway(|g| g.register = true)
 }
 
 fn probing(plan: Plan) -> Script {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use expect_test::expect_file;
-use sip::port::{Credentials, Reason, Transport};
+use sip::port::{Reason, Transport};
 
 use crate::world::run::World;
 use crate::world::*;
@@ -17,11 +17,6 @@ fn golden(name: &str, message: &Text) {
 
 fn call(script: Script) -> Run {
     World::new(script, Faults::None).call()
-}
-
-fn with_account(script: Script) -> Script {
-    let (username, password) = ("trunk7".into(), "secret".into());
-    script.gateway(|g| g.credentials = Some(Credentials { username, password }))
 }
 
 const PROXY: &str =
@@ -61,7 +56,7 @@ fn what_a_call_with_an_account_and_all_the_rest_sends() {
         .then([say(0, 401).header(SERVER)])
         .then([say(0, 422).header("Min-SE: 3600")])
         .then([say(0, 200).header("Session-Expires: 3600;refresher=uac").header("Allow: UPDATE")]);
-    let script = with_account(Script::new(plan)).gateway(|g| {
+    let script = Script::new(plan).with_account().gateway(|g| {
         g.trusted = true;
         g.transport = Transport::Tcp;
         g.port = Some(5060);
@@ -78,7 +73,7 @@ fn what_a_call_with_an_account_and_all_the_rest_sends() {
 #[test]
 fn what_gateways_are_asked() {
     let plan = Plan::default().reply("REGISTER", 401, &[SERVER]);
-    let script = with_account(Script::new(plan)).gateway(|g| {
+    let script = Script::new(plan).with_account().gateway(|g| {
         g.register = true;
         g.options_every = Some(Duration::from_secs(30));
     });

@@ -3,14 +3,19 @@
 
 mod answer;
 mod begin;
+mod bounds;
 mod cancel;
+mod challenge;
 mod early;
 mod gateway;
 mod golden;
 mod inside;
+mod next_address;
 mod orphan;
+mod our_change;
 mod refusal;
 mod seeded;
 mod session;
+mod their_change;
 mod way;
 mod world;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use sip::ids::{Owner, dial_ids};
-use sip::port::{Credentials, GatewayId, LegId, Orphan, RemoteDialog, SipHeard, SipOrder};
+use sip::port::{GatewayId, LegId, Orphan, RemoteDialog, SipHeard, SipOrder};
 
 use crate::world::run::World;
 use crate::world::*;
@@ -36,11 +36,6 @@ fn remote() -> RemoteDialog {
 /// The callee as the earlier process left it: it got the INVITE at 0 from there.
 fn left(plan: Plan) -> World {
     World::new(Script::new(plan), Faults::None)
-}
-
-fn with_account(script: Script) -> Script {
-    let (username, password) = ("trunk7".into(), "secret".into());
-    script.gateway(|g| g.credentials = Some(Credentials { username, password }))
 }
 
 #[test]
@@ -89,7 +84,7 @@ fn a_call_that_was_answered_meanwhile_is_acknowledged_and_hung_up() {
 #[test]
 fn with_an_account_the_repeats_with_credentials_are_cancelled_too() {
     let mut world =
-        World::new(with_account(Script::new(Plan::invite([say(0, 180)]))), Faults::None);
+        World::new(Script::new(Plan::invite([say(0, 180)])).with_account(), Faults::None);
     world.left_behind(BEFORE, ".1");
     let run = world.ordered(vec![(ms(5000), orphan(None))]);
     expect![[r#"

@@ -1,7 +1,7 @@
 //! Which way messages go, and who is listened to: transports, connections, strangers, odd forms.
 
 use expect_test::expect;
-use sip::port::{Refusal, RefusalSource, SipHeard, Transport};
+use sip::port::{RefusalSource, SipHeard, Transport};
 
 use crate::world::run::World;
 use crate::world::*;
@@ -28,13 +28,6 @@ fn bye(invite: &Text) -> String {
         invite.header("From"),
         invite.header("Call-ID"),
     )
-}
-
-fn local(run: &Run) -> Option<&Refusal> {
-    run.heard.iter().find_map(|heard| match heard {
-        SipHeard::Refused { refusal, .. } => Some(&**refusal),
-        _ => None,
-    })
 }
 
 /// They would end the call if they came from its gateway.
@@ -256,8 +249,8 @@ fn a_refused_connection_refuses_the_call() {
         20    * Refused Transport
     "#]],
     );
-    assert_eq!(local(&run).unwrap().source, RefusalSource::Transport);
-    assert_eq!(local(&run).unwrap().phrase, "refused");
+    assert_eq!(run.refusal().source, RefusalSource::Transport);
+    assert_eq!(run.refusal().phrase, "refused");
 }
 
 /// An ICMP error may be forged, and a gateway may restart: what is in the dialog goes on.

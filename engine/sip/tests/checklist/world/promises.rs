@@ -27,6 +27,7 @@ pub struct Promises {
 impl Promises {
     pub fn sent(&mut self, text: &Text) {
         match text.method() {
+            "" => self.broken.push("an empty message".into()),
             "INVITE" if text.tag("To").is_empty() => {
                 self.invites.insert(text.branch().to_owned());
             }

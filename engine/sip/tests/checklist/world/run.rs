@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sip::ids::{Owner, dial_ids};
-use sip::port::{Dial, GatewayId, LegId, Output, Peer, SipHeard, SipOrder, Targets, Transport};
+use sip::port::{
+    Dial, GatewayId, LegId, Output, Peer, Refusal, SipHeard, SipOrder, Targets, Transport,
+};
 use sip::{Options, UserAgent};
 
 use super::callee::Callee;
@@ -45,6 +47,15 @@ impl Run {
             [one] => one,
             ref many => panic!("{} different {method}\n{}", many.len(), self.ladder),
         }
+    }
+
+    /// How the call was refused.
+    pub fn refusal(&self) -> &Refusal {
+        let refused = self.heard.iter().find_map(|heard| match heard {
+            SipHeard::Refused { refusal, .. } => Some(&**refusal),
+            _ => None,
+        });
+        refused.unwrap_or_else(|| panic!("not refused\n{}", self.ladder))
     }
 
     /// Our answers of that status.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip::port::{GatewayConfig, Peer, Reason, Transport};
+use sip::port::{Credentials, GatewayConfig, Peer, Reason, Transport};
 
 use super::text::Text;
 
@@ -45,8 +45,6 @@ pub struct Ask {
     pub cseq: Option<u32>,
     /// Instead of the tag of the dialog.
     pub tag: Option<&'static str>,
-    /// Sent from there instead of from the callee's own address.
-    pub from: Option<&'static str>,
     /// What the ACK to a 2xx carries.
     pub ack_sdp: &'static str,
     /// Does not wait for the ACK to the callee's 2xx, as it should (RFC 3261, 15).
@@ -107,7 +105,6 @@ pub fn ask(after: u64, method: &'static str) -> Step {
         body: "",
         cseq: None,
         tag: None,
-        from: None,
         ack_sdp: "",
         impatient: false,
     };
@@ -175,10 +172,6 @@ impl Step {
 
     pub fn cseq(self, cseq: u32) -> Self {
         self.asked(|a| a.cseq = Some(cseq))
-    }
-
-    pub fn from(self, address: &'static str) -> Self {
-        self.asked(|a| a.from = Some(address))
     }
 
     pub fn body(self, content_type: &'static str, body: &'static str) -> Self {
@@ -349,6 +342,28 @@ impl Script {
             invites_max: 1,
             contact: Some(US),
         }
+    }
+
+    /// A call that is up from 30 ms on; the callee does these steps, and we hang up at 20 s.
+    pub fn up(steps: impl IntoIterator<Item = Step>) -> Self {
+        let plan = Plan::invite([say(0, 200)].into_iter().chain(steps));
+        Self::new(plan).no_bye().at(20_000, Wish::Bye(None))
+    }
+
+    /// The same, with how the callee answers ours.
+    pub fn up_with(change: impl FnOnce(Plan) -> Plan) -> Self {
+        Self::new(change(Plan::invite([say(0, 200)]))).no_bye().at(20_000, Wish::Bye(None))
+    }
+
+    /// We hang up at 90 s only.
+    pub fn later(self) -> Self {
+        self.with(|s| s.wishes.retain(|(at, _)| *at != ms(20_000))).at(90_000, Wish::Bye(None))
+    }
+
+    /// The gateway asks for name and password, and gets these.
+    pub fn with_account(self) -> Self {
+        let (username, password) = ("trunk7".into(), "secret".into());
+        self.gateway(|g| g.credentials = Some(Credentials { username, password }))
     }
 
     pub fn callee(mut self, address: &str, plan: Plan) -> Self {
