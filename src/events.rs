@@ -104,7 +104,10 @@ impl<'a> Printer<'a> {
     }
 
     fn header(&mut self) -> Result<()> {
-        let names = format!("{:>9}  {:<8}  {:>3}  {:<12}  {:<18}  DATA", "POSITION", "CALL", "SEQ", "TIME", "TYPE");
+        let names = format!(
+            "{:>9}  {:<8}  {:>3}  {:<12}  {:<18}  DATA",
+            "POSITION", "CALL", "SEQ", "TIME", "TYPE"
+        );
         Ok(writeln!(self.out, "{}", self.options.style.paint(Paint::Heading, &names))?)
     }
 

@@ -20,8 +20,6 @@ pub struct Intake {
     pub run: LoadedRun,
     /// The callees of its good rows.
     pub callees: HashSet<CalleeKey>,
-    /// How many of them are new in this run.
-    pub added: u64,
     /// Rows that are not dialled, and why.
     pub rejected: Vec<Rejected>,
     /// How many there are, those that are not kept counted.
@@ -40,12 +38,13 @@ impl Intake {
         let file = File::open(path).with_context(named)?;
         let length = file.metadata().with_context(named)?.len();
         let bar = bar(length);
-        let sheet_options = SheetOptions { numbering: options.numbering, ..SheetOptions::default() };
+        let sheet_options =
+            SheetOptions { numbering: options.numbering, ..SheetOptions::default() };
         let sheet = Sheet::open(bar.wrap_read(file), sheet_options).with_context(named)?;
 
         let mut loading = prepared.load(batch, options.again)?;
         let mut callees = HashSet::new();
-        let (mut added, mut rejected, mut rejected_count) = (0, Vec::new(), 0);
+        let (mut rejected, mut rejected_count) = (Vec::new(), 0);
         let mut reject = |row: Rejected| {
             rejected_count += 1;
             if rejected.len() < REJECTED_MAX {
@@ -64,11 +63,7 @@ impl Intake {
                         .transpose()?;
                     let phone = row.phone.as_str().to_owned();
                     match loading.take(Row { line: row.line, phone, variables })? {
-                        Taken::Added(callee) => {
-                            added += 1;
-                            callees.insert(callee);
-                        }
-                        Taken::Known(callee) => {
+                        Taken::Added(callee) | Taken::Known(callee) => {
                             callees.insert(callee);
                         }
                         Taken::Duplicate(first) => reject(Rejected::duplicate(&row, first)),
@@ -78,15 +73,14 @@ impl Intake {
         }
         bar.finish_and_clear();
         let run = loading.finish()?;
-        Ok(Self { run, callees, added, rejected, rejected_count })
+        Ok(Self { run, callees, rejected, rejected_count })
     }
 }
 
 /// Hidden where nobody looks; a short list is read before it shows.
 fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "reading the list  {wide_bar} {bytes}/{total_bytes}  {eta}",
-    )
-    .expect("the template is a constant");
+    let style =
+        ProgressStyle::with_template("reading the list  {wide_bar} {bytes}/{total_bytes}  {eta}")
+            .expect("the template is a constant");
     ProgressBar::new(length).with_style(style)
 }

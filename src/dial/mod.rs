@@ -5,16 +5,17 @@ mod intake;
 mod progress;
 mod report;
 
-pub use gateways::{GatewayUri, local_ip_towards};
+pub use gateways::local_ip_towards;
 
+use crate::config::GatewayUri;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
 use intake::Intake;
 use media::clip::{Clip, ClipLimits};
+use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use media::ports::PortOptions;
 use node::engine::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared};
 use progress::Progress;
@@ -29,8 +30,6 @@ use switchboard::Input;
 
 /// The most calls at once that one machine is asked for when nothing else is said.
 pub const CONCURRENCY_DEFAULT: u32 = 500;
-/// How long a call may ring when nothing else is said, in milliseconds.
-pub const RING_TIMEOUT_MS_DEFAULT: u32 = 30_000;
 /// What is added to a prompt's length, and all that a call without a prompt gets.
 const TALK_MS: u32 = 5_000;
 /// How often the loop looks at what the node tells.
@@ -104,14 +103,19 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let gateways = gateways::resolve(&options.gateways, options.credentials.as_ref())?;
     let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
     if let Some(cut) = &prepared.recovery.cut {
-        tracing::warn!("the last process was stopped in the middle of a write: {cut:?} was cut off");
+        tracing::warn!(
+            "the last process was stopped in the middle of a write: {cut:?} was cut off"
+        );
     }
     let batch = batch_name(options)?;
     let intake = Intake::read(&options.list, &batch, options, &mut prepared)?;
     prepared.run(batch_options(options, &batch, intake.run.run, prompt_ms), intake.run.clone());
     let node = prepared.start()?;
     if node.unfinished > 0 {
-        tracing::info!(calls = node.unfinished, "left open by the process before: hung up where that can be done");
+        tracing::info!(
+            calls = node.unfinished,
+            "left open by the process before: hung up where that can be done"
+        );
     }
     let progress = Progress::start(intake.callees.len() as u64, options);
     let finished = wait(&node, &progress, stop)?;

@@ -38,8 +38,9 @@ impl Progress {
             true => ProgressDrawTarget::stderr_with_hz(10),
             false => ProgressDrawTarget::hidden(),
         };
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {per_sec}  {elapsed}\n{msg}")
-            .expect("the template is a constant");
+        let style =
+            ProgressStyle::with_template("{wide_bar} {pos}/{len}  {per_sec}  {elapsed}\n{msg}")
+                .expect("the template is a constant");
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
         let seen = Seen {
             outcomes: BTreeMap::new(),

@@ -95,9 +95,7 @@ impl Report<'_> {
     }
 
     fn rejected(&self) -> Vec<serde_json::Value> {
-        let told = |row: &Rejected| {
-            json!({"line": row.line, "value": row.value, "reason": row.fault.to_string(), "code": row.fault.code()})
-        };
+        let told = |row: &Rejected| json!({"line": row.line, "value": row.value, "reason": row.fault.to_string(), "code": row.fault.code()});
         self.intake.rejected.iter().map(told).collect()
     }
 
