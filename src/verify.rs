@@ -22,11 +22,12 @@ pub fn run(data: &Path) -> Result<bool> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "log      {} events in {} streams, {} frames, {} segments, {:.1} MB",
+        "log      {} events in {} streams, {} appends, {} {}, {:.1} MB",
         files.events,
         files.streams,
         files.frames,
         files.segments,
+        if files.segments == 1 { "segment" } else { "segments" },
         files.bytes as f64 / 1e6
     )?;
     for fault in &files.faults {
