@@ -56,7 +56,7 @@ pub fn run(options: &DemoOptions, stop: &StopRequests) -> Result<Finished> {
     }
     let gateway = |carrier: &CarrierHandle| {
         let address = carrier.addr;
-        format!("sip:{address}").parse().map_err(anyhow::Error::msg)
+        Ok::<_, anyhow::Error>(format!("sip:{address}").parse()?)
     };
     let dial = DialOptions {
         list,

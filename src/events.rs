@@ -114,8 +114,12 @@ impl<'a> Printer<'a> {
     fn row(&mut self, line: &EventLine<'_>) -> Result<()> {
         let call = line.call_id.map(|call| call.to_string()).unwrap_or_default();
         let at = line.occurred_at.to_string();
-        let data = String::from_utf8_lossy(&line.data_json()).into_owned();
-        let room = self.options.style.width.saturating_sub(62).max(18);
+        let data = readable(&line.data_json());
+        // A file has no edge.
+        let data = match self.options.style.terminal {
+            true => cell(&data, self.options.style.width.saturating_sub(62).max(18), Align::Left),
+            false => data,
+        };
         writeln!(
             self.out,
             "{:>9}  {}  {:>3}  {}  {}  {}",
@@ -124,8 +128,20 @@ impl<'a> Printer<'a> {
             line.sequence,
             at.get(11..23).unwrap_or(&at),
             cell(line.kind, 18, Align::Left),
-            cell(&data, room, Align::Left).trim_end(),
+            data.trim_end(),
         )?;
         Ok(())
     }
+}
+
+/// `{"sip_status":180,"q850":null}` as `sip_status=180`: what is null says nothing.
+fn readable(json: &[u8]) -> String {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(json) else {
+        return String::from_utf8_lossy(json).into_owned();
+    };
+    let told = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name}={text}")
+    });
+    told.collect::<Vec<_>>().join(" ")
 }

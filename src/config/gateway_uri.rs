@@ -1,6 +1,7 @@
 //! `sip:HOST[:PORT][;transport=udp|tcp]`: how a gateway is written, in the configuration and on
 //! the command line.
 
+use sip::port::Transport;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,8 +14,8 @@ pub struct GatewayUri {
     pub host: String,
     /// Its port; by SRV or 5060 when absent (RFC 3263).
     pub port: Option<u16>,
-    /// Whether by TCP.
-    pub tcp: bool,
+    /// How messages travel.
+    pub transport: Transport,
 }
 
 /// A text that is no gateway's URI, and why.
@@ -38,11 +39,11 @@ impl FromStr for GatewayUri {
         if address.contains('@') {
             return Err(NoGatewayUri("the user stands in username, not here"));
         }
-        let mut tcp = false;
+        let mut transport = Transport::Udp;
         for parameter in parts {
-            tcp = match parameter.trim() {
-                "transport=udp" => false,
-                "transport=tcp" => true,
+            transport = match parameter.trim() {
+                "transport=udp" => Transport::Udp,
+                "transport=tcp" => Transport::Tcp,
                 "transport=tls" => return Err(NoGatewayUri("TLS is not spoken yet")),
                 _ => return Err(NoGatewayUri("the one parameter is transport=udp or =tcp")),
             };
@@ -51,7 +52,7 @@ impl FromStr for GatewayUri {
         if !is_host(host) {
             return Err(NoGatewayUri("the host is a name or an address"));
         }
-        Ok(Self { text: text.trim().to_owned(), host: host.to_owned(), port, tcp })
+        Ok(Self { text: text.trim().to_owned(), host: host.to_owned(), port, transport })
     }
 }
 

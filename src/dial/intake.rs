@@ -20,8 +20,6 @@ pub struct Intake {
     pub run: LoadedRun,
     /// The callees of its good rows.
     pub callees: HashSet<CalleeKey>,
-    /// How many of them are new in this run.
-    pub added: u64,
     /// Rows that are not dialled, and why.
     pub rejected: Vec<Rejected>,
     /// How many there are, those that are not kept counted.
@@ -46,7 +44,7 @@ impl Intake {
 
         let mut loading = prepared.load(batch, options.again)?;
         let mut callees = HashSet::new();
-        let (mut added, mut rejected, mut rejected_count) = (0, Vec::new(), 0);
+        let (mut rejected, mut rejected_count) = (Vec::new(), 0);
         let mut reject = |row: Rejected| {
             rejected_count += 1;
             if rejected.len() < REJECTED_MAX {
@@ -65,11 +63,7 @@ impl Intake {
                         .transpose()?;
                     let phone = row.phone.as_str().to_owned();
                     match loading.take(Row { line: row.line, phone, variables })? {
-                        Taken::Added(callee) => {
-                            added += 1;
-                            callees.insert(callee);
-                        }
-                        Taken::Known(callee) => {
+                        Taken::Added(callee) | Taken::Known(callee) => {
                             callees.insert(callee);
                         }
                         Taken::Duplicate(first) => reject(Rejected::duplicate(&row, first)),
@@ -79,7 +73,7 @@ impl Intake {
         }
         bar.finish_and_clear();
         let run = loading.finish()?;
-        Ok(Self { run, callees, added, rejected, rejected_count })
+        Ok(Self { run, callees, rejected, rejected_count })
     }
 }
 

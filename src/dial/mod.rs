@@ -5,8 +5,9 @@ mod intake;
 mod progress;
 mod report;
 
-pub use gateways::{GatewayUri, local_ip_towards};
+pub use gateways::local_ip_towards;
 
+use crate::config::GatewayUri;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
@@ -30,8 +31,6 @@ use switchboard::Input;
 
 /// The most calls at once that one machine is asked for when nothing else is said.
 pub const CONCURRENCY_DEFAULT: u32 = 500;
-/// How long a call may ring when nothing else is said, in milliseconds.
-pub const RING_TIMEOUT_MS_DEFAULT: u32 = 30_000;
 /// What is added to a prompt's length, and all that a call without a prompt gets.
 const TALK_MS: u32 = 5_000;
 /// Silence behind a prompt, so that its end is heard.
