@@ -22,12 +22,12 @@ pub fn run(data: &Path) -> Result<bool> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "log      {} events in {} streams, {} appends, {} {}, {:.1} MB",
+        "log      {} events in {} streams, {} {} ({} sealed), {:.1} MB",
         files.events,
         files.streams,
-        files.frames,
         files.segments,
         if files.segments == 1 { "segment" } else { "segments" },
+        files.sealed,
         files.bytes as f64 / 1e6
     )?;
     for fault in &files.faults {
