@@ -1,6 +1,7 @@
 //! What a store of events takes and gives.
 
 use crate::StoreError;
+use crate::filter::Filter;
 use schemas::event::BODY_BYTES_MAX;
 use schemas::sealed::StoredKey;
 use schemas::{Position, Revision, StreamId, Timestamp};
@@ -162,6 +163,31 @@ pub trait Reader: Send + Sync {
     /// The store cannot be read.
     fn read_all_backward(&self, before: Position, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
+    /// Up to `limit` events after a position that `filter` wants, in order; and how far it has
+    /// looked. It may look at only a part of what is there: read on from where it stopped, until
+    /// that is the head.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn read_matching(
+        &self,
+        after: Position,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<(Vec<Stored>, Position), StoreError> {
+        let looked_at = self.read_all(after, EVENTS_LOOKED_AT)?;
+        let mut looked = looked_at.last().map_or(after, |event| event.position);
+        let mut events: Vec<Stored> = looked_at
+            .into_iter()
+            .filter(|event| filter.wants(event.stream, event.encoded.kind))
+            .collect();
+        if events.len() > limit {
+            events.truncate(limit);
+            looked = events.last().map_or(after, |event| event.position);
+        }
+        Ok((events, looked))
+    }
+
     /// Waits until there is an event after `after`, but at most so long; then the head.
     ///
     /// # Errors
@@ -169,6 +195,8 @@ pub trait Reader: Send + Sync {
     fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError>;
 }
 
+/// How many events one read with a filter looks at, at most.
+pub(crate) const EVENTS_LOOKED_AT: usize = 10_000;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND_MAX: usize = 4096;
 /// The most bytes that the bodies of one append may have together.

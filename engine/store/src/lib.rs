@@ -4,6 +4,7 @@
 //! - [`log`]: the embedded log, synchronous, over a [`file`] layer; [`disk`] is that layer in
 //!   memory, with the faults of real disks.
 //! - [`writer`]: the thread around it: group commit, one sync for all that wait.
+//! - [`subscription`]: following a store, with a [`filter`] if it wants little.
 //! - [`memory`]: a store that forgets.
 //! - [`keys`]: the keys of sealed personal data.
 //! - [`folder`]: where all of it stands, and who may write.
@@ -15,10 +16,12 @@ pub mod dice;
 pub mod disk;
 mod error;
 pub mod file;
+pub mod filter;
 pub mod folder;
 pub mod keys;
 pub mod log;
 pub mod memory;
+pub mod subscription;
 pub mod writer;
 
 pub use api::{
@@ -26,5 +29,7 @@ pub use api::{
     Stored,
 };
 pub use error::StoreError;
+pub use filter::{Filter, StreamPrefix};
 pub use folder::DataFolder;
 pub use log::{Log, LogReader, Options, Recovery, StoreId};
+pub use subscription::{Feed, Subscription};

@@ -2,8 +2,11 @@
 
 use super::{Make, Store, append, stream};
 use crate::api::Expected;
+use crate::filter::{Filter, StreamPrefix};
+use crate::subscription::{Feed, Subscription};
 use schemas::Position;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longer than any healthy store takes for anything here.
@@ -44,6 +47,78 @@ pub(super) fn no_seam(make: Make<'_>) {
             }
         }
     });
+}
+
+pub(super) fn filters(make: Make<'_>) {
+    let subject = make();
+    let store = Store::of(&*subject);
+    for number in 0..60 {
+        let mut one = append(stream(number % 3), Expected::Any, &["x"]);
+        one.events[0].encoded.kind = (number % 5) as u16;
+        store.append(one).expect("it goes in");
+    }
+    let all = store.all();
+    let name = stream(1).to_string();
+    for filter in [
+        Filter::default(),
+        Filter::default().kinds([2, 3]),
+        Filter::default().streams(StreamPrefix::parse(&name)),
+        Filter::default().streams(StreamPrefix::parse(&name)).kinds([4]),
+        Filter::default().kinds([99]),
+    ] {
+        let wanted: Vec<_> =
+            all.iter().filter(|e| filter.wants(e.stream, e.encoded.kind)).cloned().collect();
+        for limit in [1, 7, 1000] {
+            let (mut found, mut looked) = (Vec::new(), Position(0));
+            while looked < all[59].position {
+                let (more, further) =
+                    store.reader.read_matching(looked, &filter, limit).expect("a store reads");
+                assert!(further > looked && more.len() <= limit, "it does not come forward");
+                assert!(
+                    more.iter().all(|event| event.position > looked && event.position <= further)
+                );
+                found.extend(more);
+                looked = further;
+            }
+            assert_eq!(found, wanted, "{filter:?}, {limit} at a time");
+        }
+    }
+}
+
+pub(super) fn subscriptions(make: Make<'_>) {
+    let subject = make();
+    let store = Store::of(&*subject);
+    let head = || store.reader.head().expect("a store reads");
+    let subscribe = |after, filter| Subscription::new(Arc::clone(&store.reader), after, filter);
+    let next =
+        |subscription: &mut Subscription| subscription.next(PATIENCE).expect("a store reads");
+    let event = |feed: Option<Feed>| match feed {
+        Some(Feed::Event(event)) => event.position,
+        other => panic!("an event is due, and it says {other:?}"),
+    };
+    let put = |number, kind| {
+        let mut one = append(stream(number), Expected::Any, &["x"]);
+        one.events[0].encoded.kind = kind;
+        store.append(one).expect("it goes in").position
+    };
+    let mut empty = subscribe(Position(0), Filter::default());
+    assert_eq!(next(&mut empty), Some(Feed::CaughtUp(Position(0))));
+    assert_eq!(empty.next(Duration::ZERO).expect("a store reads"), None);
+    let first = [put(1, 1), put(2, 2), put(1, 1)];
+    let mut all = subscribe(Position(0), Filter::default());
+    assert_eq!(first.map(|_| event(next(&mut all))), first);
+    let mut some = subscribe(first[0], Filter::default().kinds([1]));
+    assert_eq!(event(next(&mut some)), first[2]);
+    assert_eq!(next(&mut some), Some(Feed::CaughtUp(head())));
+    // What is not wanted moves the checkpoint all the same.
+    put(3, 9);
+    assert_eq!(next(&mut some), Some(Feed::CaughtUp(head())));
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| event(next(&mut some)));
+        let live = put(4, 1);
+        assert_eq!(waiter.join().expect("the subscription does not panic"), live);
+    });
+    assert_eq!(event(next(&mut empty)), first[0]);
 }
 
 pub(super) fn waiting(make: Make<'_>) {

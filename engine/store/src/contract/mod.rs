@@ -49,6 +49,11 @@ pub const PROMISES: &[(&str, Promise)] = &[
     ("everything reads in order, forward and backward", reads::all_in_order),
     ("an event reads back as it was given", reads::unchanged),
     ("a follower sees every event once, caught up or live", following::no_seam),
+    ("a filter hands out what it wants, and how far it has looked", following::filters),
+    (
+        "a subscription tells every wanted event once, and that it is caught up",
+        following::subscriptions,
+    ),
     ("waiting ends with the next event, or with the time", following::waiting),
 ];
 

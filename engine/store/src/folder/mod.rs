@@ -9,7 +9,10 @@
 //! master.key    wraps the keys of persons; can be rotated
 //! ```
 
+mod backup;
 mod node_file;
+
+pub use backup::{BackupReport, backup, restore};
 
 use crate::keys::{CalleeSecret, KeyFile, Keyring, Loaded, MasterKey};
 use crate::keys::{make_secret_file, put_secret_file, random, read_secret_file, sync_folder_of};

@@ -4,18 +4,18 @@ use crate::writer::KeySink;
 use schemas::event::Encoded;
 use schemas::{CalleeKey, Position, StreamId, Timestamp, Vault};
 
-fn fresh() -> tempfile::TempDir {
+pub(super) fn fresh() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
 #[track_caller]
-fn refused<T>(result: Result<T, StoreError>, wanted: &str) {
+pub(super) fn refused<T>(result: Result<T, StoreError>, wanted: &str) {
     let error = result.err().expect("it should be refused");
     let text = error.in_full();
     assert!(text.contains(wanted), "{text}");
 }
 
-fn append() -> Append {
+pub(super) fn append() -> Append {
     let encoded = Encoded { kind: 1, version: 1, body: vec![1] };
     let events = vec![NewEvent { encoded, at: Timestamp(0) }];
     Append { stream: StreamId::node("n"), expected: Expected::Any, events }

@@ -9,6 +9,7 @@
 //!   a new start finds out.
 
 mod beside;
+mod copy;
 mod frame;
 mod header;
 mod index;
@@ -25,6 +26,7 @@ mod stopped;
 mod verify;
 mod walk;
 
+pub(crate) use copy::{LogCopy, copy_log};
 pub use frame::{FRAME_BYTES_MAX, Fault, Record};
 pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};

@@ -6,8 +6,9 @@ use super::segments::{Place, Spot};
 use super::shared::Shared;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;
-use crate::api::{Reader, Stored};
+use crate::api::{EVENTS_LOOKED_AT, Reader, Stored};
 use crate::file::{File, Files};
+use crate::filter::Filter;
 use schemas::event::Encoded;
 use schemas::{Position, Revision, StreamId};
 use std::collections::VecDeque;
@@ -108,6 +109,28 @@ impl<F: Files> Reader for LogReader<F> {
             self.read_all(Position(after), usize::try_from(last - after).unwrap_or(limit))?;
         events.reverse();
         Ok(events)
+    }
+
+    fn read_matching(
+        &self,
+        after: Position,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<(Vec<Stored>, Position), StoreError> {
+        let durable = self.shared.seen()?;
+        let up_to = durable.min(after.0.saturating_add(EVENTS_LOOKED_AT as u64));
+        let mut events = Vec::new();
+        if limit == 0 {
+            return Ok((events, after));
+        }
+        // What is not wanted is not copied.
+        let looked = self.shared.scan(after.0, up_to, |record| {
+            if filter.wants(record.stream, record.kind) {
+                events.push(record.to_stored());
+            }
+            if events.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok((events, Position(looked)))
     }
 
     fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError> {

@@ -1,0 +1,200 @@
+//! Copying a data folder while its node runs, and bringing a copy back.
+//!
+//! A backup is a data folder of its own: `verify`, `records` and the like read it as they read
+//! the original. It holds the secrets that stand in the folder, and the keys of persons as they
+//! were: who is erased later can still be read in it.
+
+use super::{DataFolder, LOCK_FILE, NODE_FILE, take_lock};
+use crate::StoreError;
+use crate::file::RealFiles;
+use crate::keys::sync_folder_of;
+use crate::log::{LogCopy, copy_log};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// What a backup came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BackupReport {
+    /// The position of the last event in it.
+    pub head: u64,
+    /// Files of events and indexes in it.
+    pub files: u64,
+    /// Bytes that were copied.
+    pub copied_bytes: u64,
+    /// Files that an earlier backup had brought already.
+    pub kept_files: u64,
+}
+
+/// What stands in a data folder beside the log, in the order in which it is copied. The keys come
+/// after the events, so that no event is there without the key that it needs.
+const BESIDE_THE_LOG: [&str; 3] = ["keys/persons", "callee.key", "master.key"];
+
+/// Copies a data folder, also while its node runs. Into an earlier backup of the same store only
+/// what is new is copied.
+///
+/// # Errors
+/// [`StoreError::Foreign`] when `to` holds something else, [`StoreError::InUse`] when a node or
+/// another backup is at it, or the disk's.
+pub fn backup(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
+    let source = DataFolder::open_to_read(from)?;
+    let made =
+        fs::create_dir_all(to.join("log")).and_then(|()| fs::create_dir_all(to.join("keys")));
+    made.map_err(|error| StoreError::of_disk("make", to.display().to_string(), error))?;
+    let _lock = take_lock(to)?;
+    let before = check_target(&source, to)?;
+    let LogCopy { head, files, copied_bytes, kept_files } =
+        copy_log(&source.log_files(), &RealFiles::new(to.join("log")), source.store_id())?;
+    let mut report = BackupReport { head, files, copied_bytes, kept_files };
+    for name in BESIDE_THE_LOG.into_iter().chain(before.is_none().then_some(NODE_FILE)) {
+        report.copied_bytes += copy_file(&from.join(name), &to.join(name))?;
+    }
+    Ok(report)
+}
+
+/// Brings a backup back as a data folder, where there is none. A node that starts on it knows
+/// nothing of what happened after the backup.
+///
+/// # Errors
+/// [`StoreError::Foreign`] when there is something at `to`, or as [`backup`].
+pub fn restore(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
+    let taken = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
+    if taken {
+        let why = "a backup is restored only to where there is nothing yet".to_owned();
+        return Err(StoreError::Foreign { file: to.display().to_string(), why });
+    }
+    backup(from, to)
+}
+
+/// Whether there is an earlier backup of the same store. Anything else is refused.
+fn check_target(source: &DataFolder, to: &Path) -> Result<Option<()>, StoreError> {
+    let foreign =
+        |why: &str| StoreError::Foreign { file: to.display().to_string(), why: why.to_owned() };
+    match DataFolder::open_to_read(to) {
+        Ok(target) if target.store_id() == source.store_id() => Ok(Some(())),
+        Ok(_) => Err(foreign("it holds the data of another store")),
+        Err(StoreError::Foreign { .. }) => {
+            let known = ["log", "keys", LOCK_FILE, "callee.key", "master.key"];
+            let entries = fs::read_dir(to)
+                .map_err(|error| StoreError::of_disk("list", to.display().to_string(), error))?;
+            // What a backup leaves that was broken off before its node.toml came.
+            let ours =
+                entries.flatten().all(|entry| known.iter().any(|name| entry.file_name() == *name));
+            if ours { Ok(None) } else { Err(foreign("it holds other files")) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies a small file, durably and in one instant. One that is not there is passed over.
+fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
+    let contents = match fs::read(from) {
+        Ok(contents) => contents,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(StoreError::of_disk("read", from.display().to_string(), error)),
+    };
+    let copy = || -> io::Result<()> {
+        let unfinished = to.with_extension("tmp");
+        let mut file = fs::File::create(&unfinished)?;
+        file.set_permissions(fs::metadata(from)?.permissions())?;
+        file.write_all(&contents)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, to)?;
+        sync_folder_of(to)
+    };
+    copy().map_err(|error| StoreError::of_disk("write", to.display().to_string(), error))?;
+    Ok(contents.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{append, fresh, refused};
+    use super::*;
+    use crate::api::Reader;
+    use crate::log::{Log, Options, verify};
+    use crate::writer::KeySink;
+    use schemas::{CalleeKey, Position, Vault};
+
+    fn options(folder: &DataFolder) -> Options {
+        Options { segment_bytes: 6000, ..Options::new(folder.store_id()) }
+    }
+
+    fn grow(log: &mut Log<RealFiles>, events: u32) {
+        for _ in 0..events {
+            assert!(log.append(&[append()])[0].is_ok());
+            log.sync().unwrap();
+            while let Some(sealing) = log.sealing() {
+                sealing.run().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_backup_of_a_running_node_is_a_data_folder_and_grows_by_what_is_new() {
+        let (place, target) = (fresh(), fresh());
+        let mut folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut keyring, mut keys, _) = folder.open_keys(None).unwrap();
+        folder.callee_secret(None).unwrap();
+        let sealed = keyring.seal(CalleeKey([7; 16]), b"name");
+        keys.append_and_sync(&keyring.take_new_keys()).unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 300);
+        let first = backup(place.path(), target.path()).unwrap();
+        assert_eq!((first.head, first.kept_files), (300, 0));
+        grow(&mut log, 300);
+        let second = backup(place.path(), target.path()).unwrap();
+        assert!(second.head == 600 && second.kept_files > 0, "{second:?}");
+        let copy = DataFolder::open_to_read(target.path()).unwrap();
+        assert_eq!((copy.node(), copy.store_id()), ("n", folder.store_id()));
+        let report = verify(&copy.log_files(), copy.store_id()).unwrap();
+        assert!(report.is_sound() && report.torn.is_none(), "{report:?}");
+        let read =
+            |folder: &DataFolder| folder.read_log().unwrap().read_all(Position(0), 999).unwrap();
+        assert!(read(&copy) == read(&folder));
+        let opened = copy.read_keys(None).unwrap().open(CalleeKey([7; 16]), &sealed);
+        assert_eq!(opened.unwrap(), b"name");
+    }
+
+    #[test]
+    fn a_restored_backup_goes_on_where_it_was_taken() {
+        let (place, saved, target) = (fresh(), fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 200);
+        backup(place.path(), saved.path()).unwrap();
+        assert_eq!(restore(saved.path(), target.path()).unwrap().head, 200);
+        refused(restore(saved.path(), target.path()), "only to where there is nothing yet");
+        let restored = DataFolder::open(target.path(), "other").unwrap();
+        let (mut log, recovery) = Log::open(restored.log_files(), options(&restored)).unwrap();
+        assert_eq!((recovery.head, recovery.indexes_made, restored.node()), (200, 0, "n"));
+        grow(&mut log, 1);
+    }
+
+    #[test]
+    fn a_backup_goes_nowhere_where_it_could_do_harm() {
+        let (place, other) = (fresh(), fresh());
+        drop(DataFolder::open(place.path(), "n").unwrap());
+        let running = DataFolder::open(other.path(), "m").unwrap();
+        refused(backup(place.path(), other.path()), "is in use by process");
+        drop(running);
+        refused(backup(place.path(), other.path()), "it holds the data of another store");
+        let home = fresh();
+        fs::write(home.path().join("letter.txt"), "x").unwrap();
+        refused(backup(place.path(), home.path()), "it holds other files");
+        refused(backup(home.path(), other.path()), "no node has kept its data there");
+    }
+
+    #[test]
+    fn a_backup_whose_end_gets_lost_is_noticed() {
+        let (place, target) = (fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 3);
+        backup(place.path(), target.path()).unwrap();
+        let file = target.path().join("log/00000000000000000001.log");
+        let contents = fs::read(&file).unwrap();
+        fs::write(&file, &contents[..contents.len() - 20]).unwrap();
+        let copy = DataFolder::open(target.path(), "n").unwrap();
+        refused(copy.open_log(), "had been durable");
+    }
+}
