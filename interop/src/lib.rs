@@ -8,5 +8,7 @@
 //! - [`process`]: what a process costs, and programs that run beside it.
 
 pub mod caller;
+pub mod ledger;
+pub mod line;
 pub mod sipp;
 pub mod story;

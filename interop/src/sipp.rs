@@ -25,7 +25,8 @@ pub struct Scenario<'a> {
     pub transport: Transport,
     /// After so many calls it ends.
     pub calls: u32,
-    /// What stands in the scenario for `[KEY]`.
+    /// What stands in the scenario's file for `[KEY]`. (sipp's own `-key` cannot stand in a status
+    /// line.)
     pub keys: &'a [(&'a str, &'a str)],
     /// More arguments.
     pub more: &'a [&'a str],
@@ -66,11 +67,11 @@ impl Sipp {
 
     fn start_at(scenario: &Scenario<'_>, port: u16) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let Scenario { name, transport, calls, keys, more } = scenario;
+        let Scenario { name, transport, calls, more, .. } = scenario;
         let mut command = Command::new("sipp");
         match name.strip_prefix("-sn ") {
             Some(built_in) => command.args(["-sn", built_in]),
-            None => command.arg("-sf").arg(scenario_file(name)),
+            None => command.arg("-sf").arg(write_scenario(scenario, folder.path())),
         };
         command
             .current_dir(folder.path())
@@ -80,14 +81,13 @@ impl Sipp {
             .args(["-timeout", &format!("{}s", PATIENCE.as_secs()), "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors"])
             .args(["-trace_msg", "-message_file", "messages"])
-            .args(keys.iter().flat_map(|(key, value)| ["-key", key, value]))
             .args(*more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("stderr")).expect("a file"));
-        let child = command.spawn().expect(
-            "sipp runs: install the package sip-tester (apt-get install sip-tester)",
-        );
+        let child = command
+            .spawn()
+            .expect("sipp runs: install the package sip-tester (apt-get install sip-tester)");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { child, name: (*name).to_owned(), transport: *transport, address, folder }
     }
@@ -163,8 +163,17 @@ impl Drop for Sipp {
     }
 }
 
-fn scenario_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.xml"))
+/// Writes the scenario with its keys filled in.
+fn write_scenario(scenario: &Scenario<'_>, folder: &Path) -> PathBuf {
+    let file = format!("scenarios/{}.xml", scenario.name);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let mut text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    for (key, value) in scenario.keys {
+        text = text.replace(&format!("[{key}]"), value);
+    }
+    let filled_in = folder.join("scenario.xml");
+    fs::write(&filled_in, text).expect("a file");
+    filled_in
 }
 
 /// A port that was free by UDP and TCP a moment ago, and even: RTP likes that.
@@ -195,5 +204,7 @@ fn listens(process: u32, transport: Transport, port: u16) -> bool {
     let Some(inode) = fields.get(9).filter(|_| fields[3] == state) else { return false };
     let socket = format!("socket:[{inode}]");
     let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
-    files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == &*socket))
+    files
+        .flatten()
+        .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == &*socket))
 }
