@@ -12,5 +12,6 @@ mod events;
 mod history;
 mod records;
 mod replay;
+mod service;
 mod signals;
 mod verify;

@@ -15,5 +15,5 @@ pub mod shard;
 pub mod vault;
 pub mod wire;
 
-pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
 pub use shard::{Gauges, Notice};

@@ -4,7 +4,7 @@
 use crate::slots::{Key, Slot};
 use crate::waiting::SCAN_MAX;
 use crate::{Answer, BatchIndex, Now, Output, Switchboard, Ticket};
-use call::{Call, Cleared, Signal};
+use call::{Call, Cleared, Signal, Timer};
 use campaign::{BatchOptions, Item, Turn};
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
@@ -38,8 +38,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             return;
         }
         if self.draining {
-            let why = "the engine is stopping".to_owned();
-            self.outputs.push_back(Output::Answer(ticket, Answer::Refused(why)));
+            self.outputs.push_back(Output::Answer(ticket, Answer::Stopping));
             return;
         }
         let callee = self.vault.callee_key(&command.phone);
@@ -187,26 +186,35 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             self.slots[key].batch = Some(batch);
             self.batches[batch.0].0.started(now.mono, requested.attempt == 1);
         }
-        let signal = match requested.not_before.filter(|at| *at > now.utc) {
-            Some(_) => Signal::MustWait(QueueCause::NotBefore),
-            None => match self.clearance(key, now) {
-                Clearance::Way(gateway, leg, way) => {
-                    self.take_way(key, gateway, leg, now);
-                    Signal::Cleared(way)
-                }
-                Clearance::Wait(cause, until) => {
-                    until.into_iter().for_each(|until| self.wake_at(until));
-                    Signal::MustWait(cause)
-                }
-                Clearance::NoRoute => Signal::NoRoute,
-            },
-        };
+        let signal = self.first_signal(key, &requested, now);
         let slot = &mut self.slots[key];
         let more: SmallVec<[CallEvent; 2]> = slot.call.decide(&signal, now.utc).events;
         slot.in_flight = 1 + more.len() as u32;
         let call = slot.call.clone();
         self.journal.begin(key, id, &call, more, now.utc);
         key
+    }
+
+    /// What a new call hears first.
+    fn first_signal(&mut self, key: Key, requested: &CallRequested, now: Now) -> Signal {
+        // A command that lay in a topic over its deadline is refused, not dialled.
+        if requested.deadline.is_some_and(|at| at <= now.utc) {
+            return Signal::TimerFired(Timer::Deadline);
+        }
+        if requested.not_before.is_some_and(|at| at > now.utc) {
+            return Signal::MustWait(QueueCause::NotBefore);
+        }
+        match self.clearance(key, now) {
+            Clearance::Way(gateway, leg, way) => {
+                self.take_way(key, gateway, leg, now);
+                Signal::Cleared(way)
+            }
+            Clearance::Wait(cause, until) => {
+                until.into_iter().for_each(|until| self.wake_at(until));
+                Signal::MustWait(cause)
+            }
+            Clearance::NoRoute => Signal::NoRoute,
+        }
     }
 
     /// Lets the calls that wait dial, as far as lanes and gateways go.

@@ -154,6 +154,8 @@ pub enum Answer {
     NoSuchCall(CallId),
     /// It asks for what the configuration does not have; why, for people.
     Refused(String),
+    /// Nothing was done with it: the engine is stopping. Whoever gave it keeps it.
+    Stopping,
 }
 
 /// The calls of one shard.
