@@ -14,6 +14,9 @@ pub const HEADER_BYTES: usize = 4096;
 /// How the bodies of events are encoded: bincode 2, `config::standard()`.
 pub const CODEC_BINCODE_2: u16 = 1;
 
+/// More positions than a log ever deals: an index keeps six bytes of one.
+pub const POSITION_MAX: u64 = (1 << 48) - 1;
+
 const MAGIC: [u8; 8] = *b"CALLFOLD";
 const CRC_AT: usize = HEADER_BYTES - 4;
 
@@ -127,8 +130,8 @@ impl Header {
             base: u64::from_le_bytes(bytes(page, 32)),
             created_at: Timestamp(i64::from_le_bytes(bytes(page, 40))),
         };
-        if header.base == 0 {
-            return Err(corrupt(32, "the header begins before the first position"));
+        if header.base == 0 || header.base > POSITION_MAX {
+            return Err(corrupt(32, "the header begins at a position that there is not"));
         }
         Ok((header, header.salt()))
     }

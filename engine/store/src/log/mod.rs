@@ -12,6 +12,8 @@ mod beside;
 mod copy;
 mod frame;
 mod header;
+#[cfg(any(test, feature = "hostile"))]
+pub mod hostile;
 mod index;
 mod listing;
 mod names;

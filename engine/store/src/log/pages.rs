@@ -99,9 +99,9 @@ impl Table {
         self.count.div_ceil(self.per_page())
     }
 
-    /// Where it ends.
+    /// Where it ends. A count that was never written ends nowhere.
     pub(crate) fn end(&self) -> u64 {
-        self.at + self.pages() * PAGE_BYTES as u64
+        self.at.saturating_add(self.pages().saturating_mul(PAGE_BYTES as u64))
     }
 
     /// Reads a page; the entries in it.
