@@ -37,6 +37,22 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sip",
         ],
     ),
+    // For tests alone: our node against peers that others wrote. Nothing depends on it.
+    (
+        "interop",
+        &[
+            "schemas",
+            "call",
+            "node",
+            "sim",
+            "store",
+            "campaign",
+            "routing",
+            "switchboard",
+            "media",
+            "sip",
+        ],
+    ),
     ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
 ];
 
