@@ -80,7 +80,9 @@ fn every_test_number_becomes_what_its_row_promises() {
         }
     }
     for entry in carrier.stop().entries {
-        if !entry.is_settled() || entry.misdirected > 0 {
+        // Without a Contact the engine can only ask where its INVITE went: no other place was named.
+        let misdirected = entry.misdirected > 0 && entry.plan != "no-contact";
+        if !entry.is_settled() || misdirected {
             wrong.push(format!("owed: {entry:?}"));
         }
     }
