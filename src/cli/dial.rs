@@ -4,7 +4,7 @@ use super::Failure;
 use super::terminal;
 use super::values::{PerSecond, Seconds};
 use crate::config::{GatewayUri, SecretFile};
-use crate::dial::{self, CONCURRENCY_DEFAULT, DialOptions, Finished};
+use crate::dial::{self, CONCURRENCY_DEFAULT, DialOptions, Finished, GatewayTerms};
 use crate::signals::StopRequests;
 use clap::Args;
 use schemas::{Numbering, Phone};
@@ -50,9 +50,28 @@ pub struct DialArgs {
     #[arg(long, value_name = "ADDR", value_parser = bind_address, help_heading = "The carrier")]
     bind: Option<SocketAddr>,
 
+    /// Keep a registration at the gateways, as --username
+    #[arg(long, requires = "username", help_heading = "The carrier")]
+    register: bool,
+    /// Ask the gateways so often whether they are alive (OPTIONS); one that is not is passed over
+    #[arg(long, value_name = "SECONDS", help_heading = "The carrier")]
+    probe: Option<Seconds>,
+    /// How long a gateway may take for its first answer before the next one is tried
+    #[arg(long, value_name = "SECONDS", default_value = "32", help_heading = "The carrier")]
+    answer_within: Seconds,
+    /// Follow a 3xx that leads to the same gateway
+    #[arg(long, help_heading = "The carrier")]
+    follow_redirects: bool,
+
     /// What is played after the answer; without it no RTP is sent
     #[arg(long, value_name = "FILE.wav|mp3", help_heading = "The calls")]
     prompt: Option<PathBuf>,
+    /// What is mixed onto the prompt, such as a voice onto music
+    #[arg(long, value_name = "FILE.wav|mp3", requires = "prompt", help_heading = "The calls")]
+    overlay: Option<PathBuf>,
+    /// How long after the prompt's start the overlay begins
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "The calls")]
+    overlay_at: Seconds,
     /// How many calls start per second; as many as there is room for when absent
     #[arg(long, value_name = "CPS", help_heading = "The calls")]
     rate: Option<PerSecond>,
@@ -108,14 +127,20 @@ impl DialArgs {
     /// What the command takes. `password` is what [`PASSWORD_VARIABLE`] holds.
     fn options(self, password: Option<String>) -> Result<DialOptions, Failure> {
         Ok(DialOptions {
-            credentials: self.credentials(password)?,
+            terms: GatewayTerms {
+                credentials: self.credentials(password)?,
+                register: self.register,
+                probe_every: self.probe.map(Seconds::span),
+                answer_within: Some(self.answer_within.span()),
+                follow_redirects: self.follow_redirects,
+            },
             list: self.list,
             batch: self.batch,
             again: self.again,
             gateways: self.gateway,
             caller_id: self.caller_id.map(String::from),
             prompt: self.prompt,
-            overlay: None,
+            overlay: self.overlay.map(|overlay| (overlay, self.overlay_at.ms)),
             record: self.record,
             rate: self.rate.map(|rate| rate.0),
             concurrency: self.concurrency,

@@ -8,12 +8,20 @@ use schemas::{CallId, Event, Position};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Seconds, to the millisecond: `30`, `2.5`. At most a day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Seconds {
     /// In milliseconds.
     pub ms: u32,
+}
+
+impl Seconds {
+    /// As a duration.
+    pub fn span(self) -> Duration {
+        Duration::from_millis(self.ms.into())
+    }
 }
 
 impl FromStr for Seconds {

@@ -5,7 +5,7 @@ mod intake;
 mod progress;
 mod report;
 
-pub use gateways::local_ip_towards;
+pub use gateways::{GatewayTerms, local_ip_towards};
 
 use crate::config::GatewayUri;
 use crate::signals::StopRequests;
@@ -22,7 +22,6 @@ use node::{Node, NodeOptions, Notice, Prepared};
 use progress::Progress;
 use projections::table::Style;
 use schemas::Numbering;
-use sip::port::Credentials;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,8 +50,8 @@ pub struct DialOptions {
     pub again: bool,
     /// The gateways, best first.
     pub gateways: Vec<GatewayUri>,
-    /// What gateways' challenges are answered with.
-    pub credentials: Option<Credentials>,
+    /// What holds for all of them.
+    pub terms: GatewayTerms,
     /// The number to show.
     pub caller_id: Option<String>,
     /// What to play after the answer.
@@ -103,7 +102,7 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let start = Instant::now();
     let prompts = Prompts::new();
     let prompt_ms = load_prompt(options, &prompts)?;
-    let gateways = gateways::resolve(&options.gateways, options.credentials.as_ref())?;
+    let gateways = gateways::resolve(&options.gateways, &options.terms)?;
     let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(
