@@ -41,6 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "interop",
         &[
+            // The program itself, to kill it.
+            "callfold",
             "schemas",
             "call",
             "node",
