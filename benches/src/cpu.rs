@@ -50,17 +50,6 @@ impl Beside {
         let status = self.0.wait()?;
         Ok((status.success(), seconds(UsageWho::RUSAGE_CHILDREN) - before))
     }
-
-    /// Ends it, and gives its CPU seconds.
-    ///
-    /// # Errors
-    /// It cannot be ended.
-    pub fn stop(mut self) -> Result<f64> {
-        let before = seconds(UsageWho::RUSAGE_CHILDREN);
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(seconds(UsageWho::RUSAGE_CHILDREN) - before)
-    }
 }
 
 impl Drop for Beside {

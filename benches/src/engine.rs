@@ -59,6 +59,54 @@ pub fn run_alone(calls: u32, rate: u32) -> Result<()> {
     Ok(())
 }
 
+/// What a live call takes of memory, held up after its answer, and what is left when all have
+/// ended.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_memory(calls: u32) -> Result<()> {
+    let (_uas, port) = callee()?;
+    let folder = tempfile::tempdir()?;
+    let mut options = options(folder.path(), port);
+    options.max_talk_ms = 3_600_000;
+    let mut prepared = Prepared::open(options)?;
+    let mut loading = prepared.load("bench", false)?;
+    for line in 1..=calls {
+        loading.take(Row { line, phone: format!("+1555{line:07}"), variables: None })?;
+    }
+    let run = loading.finish()?;
+    let talk_ms = 1000 * (calls / 1000 + 8);
+    prepared.run(BatchOptions { max_talk_ms: talk_ms, ..batch(1000) }, run);
+    let node = prepared.start()?;
+    let before = cpu::resident_bytes();
+    let (mut most, mut at) = (0, 0);
+    let start = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        let live = node.gauges.live.load(std::sync::atomic::Ordering::Relaxed);
+        if live >= at {
+            (at, most) = (live, cpu::resident_bytes());
+        }
+        if node.notices.try_iter().any(|notice| matches!(notice, Notice::Idle)) {
+            break;
+        }
+        ensure!(start.elapsed() < Duration::from_secs(300), "the calls do not end");
+    }
+    let after = cpu::resident_bytes();
+    println!(
+        "memory without audio: {at} live calls, {:.0} bytes each   (limit 6000)",
+        (most - before) as f64 / at as f64
+    );
+    println!(
+        "  before {:.1} MB, at the most {:.1} MB, after their end {:.1} MB",
+        before as f64 / 1e6,
+        most as f64 / 1e6,
+        after as f64 / 1e6
+    );
+    node.stop()?;
+    Ok(())
+}
+
 /// CPU seconds of one call by sipp.
 fn sipp_calls(calls: u32, rate: u32) -> Result<f64> {
     let (_uas, port) = callee()?;

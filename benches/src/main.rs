@@ -18,11 +18,15 @@ fn main() -> Result<()> {
         "machine" => machine::run(),
         "engine" => engine::run(number(1, 20_000)?, number(2, 1_000)?)?,
         "engine-alone" => engine::run_alone(number(1, 20_000)?, number(2, 1_000)?)?,
+        "memory" => engine::run_memory(number(1, 10_000)?)?,
         "all" => {
             machine::run();
             engine::run(20_000, 1_000)?;
+            engine::run_memory(10_000)?;
         }
-        other => anyhow::bail!("there is no bench `{other}`; there are machine and engine"),
+        other => anyhow::bail!(
+            "there is no bench `{other}`; there are machine, engine, engine-alone and memory"
+        ),
     }
     Ok(())
 }

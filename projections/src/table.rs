@@ -86,6 +86,14 @@ pub fn cell(text: &str, width: usize, align: Align) -> String {
     }
 }
 
+/// As [`cell`] at the left, but what is cut is the beginning: numbers and addresses differ at their
+/// end.
+pub fn cell_of_end(text: &str, width: usize) -> String {
+    let backward = |text: &str| text.chars().rev().collect::<String>();
+    let cut = backward(&cell(&backward(text), width, Align::Left));
+    cell(cut.trim_start_matches(' '), width, Align::Left)
+}
+
 fn cut(text: &str, width: usize) -> String {
     let mut kept = String::new();
     let mut left = width.saturating_sub(1);
@@ -144,6 +152,9 @@ mod tests {
         }
         assert_eq!(cell("carrier-a", 8, Align::Left), "carrier…");
         assert_eq!(cell("200", 5, Align::Right), "  200");
+        assert_eq!(cell_of_end("8600000599940400", 10), "…599940400");
+        assert_eq!(cell_of_end("线路一号网关", 6), "…网关 ");
+        assert_eq!(cell_of_end("a", 3), "a  ");
     }
 
     #[test]

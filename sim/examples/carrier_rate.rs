@@ -3,17 +3,21 @@
 //! ```text
 //! cargo run --release -p sim --example carrier_rate [CALLS_PER_SECOND] [SECONDS] [ROUNDS]
 //! cargo run --release -p sim --example carrier_rate rtp [CALLS] [SECONDS]
+//! cargo run --release -p sim --example carrier_rate value [CALLS]
 //! ```
 //!
 //! Each round lets `sipp -sn uac` (INVITE, 180, 200, ACK, BYE, 200, no media) call sipp's own
 //! answering side and then the carrier, and prints the CPU time of each per call. With `rtp`, calls
 //! are held up with RTP both ways instead, and the CPU time per packet stands beside that of a bare
-//! loop of `send`. Needs /proc and sipp (package sip-tester).
+//! loop of `send`. With `value`, the carrier is called as a value in virtual time, without sockets,
+//! at 1000 calls/s. Needs /proc and sipp (package sip-tester).
 
 #![allow(clippy::print_stdout, reason = "it is there to print")]
 
 use anyhow::{Context, Result, bail, ensure};
 use sim::carrier::{Carrier, Options};
+use sim::exchange::{self, Exchange, Output, Ports};
+use sip::port::{Peer, Transport};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +33,7 @@ fn main() -> Result<()> {
     };
     match arguments.first().map(String::as_str) {
         Some("serve") => serve(),
+        Some("value") => value(number(1, 200_000)?),
         Some("rtp") => rtp(number(1, 1_000)?, number(2, 10)?),
         _ => {
             let (rate, seconds, rounds) = (number(0, 1_000)?, number(1, 10)?, number(2, 3)?);
@@ -69,7 +74,7 @@ fn eprint(text: &str) {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Answering {
     Sipp,
     Carrier,
@@ -97,7 +102,7 @@ fn drive(who: Answering, rate: u32, seconds: u32) -> Result<f64> {
         Answering::Carrier => ensure!(answering.wait()?.success(), "the carrier found calls amiss"),
     }
     answering.wait()?;
-    ensure!(uac.success(), "sipp saw calls fail: {uac}");
+    ensure!(uac.success(), "sipp saw calls to {who:?} fail: {uac}");
     Ok(used * 1e6 / f64::from(calls))
 }
 
@@ -155,6 +160,64 @@ fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
 }
 
+/// Answered calls of no length, in virtual time.
+fn value(calls: u32) -> Result<()> {
+    struct OnePort;
+    impl Ports for OnePort {
+        fn take(&mut self) -> Option<SocketAddr> {
+            Some(SocketAddr::from(([127, 0, 0, 1], 9_000)))
+        }
+    }
+    let here = "127.0.0.1:5070".parse()?;
+    let peer = Peer { transport: Transport::Udp, address: "127.0.0.1:4060".parse()? };
+    let mut exchange = Exchange::new(exchange::Options::new(here), Box::new(OnePort));
+    let mut carrier_ran = Duration::ZERO;
+    let before = resident_kb()?;
+    let mut most = 0;
+    // By the thousand, so that the clock of this thread's CPU is read rarely.
+    for thousand in 0..calls / 1_000 {
+        let now = Duration::from_secs(u64::from(thousand));
+        let mut to = vec!["<sip:99911100@carrier.example>".to_owned(); 1_000];
+        for (cseq, method) in [(1, "INVITE"), (1, "ACK"), (2, "BYE")] {
+            let messages: Vec<_> = (0..1_000)
+                .zip(&to)
+                .map(|(n, to)| plain(method, thousand * 1_000 + n, cseq, to, 4_000))
+                .collect();
+            let start = own_cpu()?;
+            for message in &messages {
+                exchange.wake(now);
+                exchange.receive(peer, message.as_bytes(), now);
+            }
+            let said: Vec<_> = exchange.outputs().collect();
+            carrier_ran += own_cpu()?.checked_sub(start).context("time goes forward")?;
+            let answers = said.into_iter().filter_map(|output| match output {
+                Output::Transmit { bytes, .. } => String::from_utf8(bytes).ok(),
+                Output::Rtp(_) => None,
+            });
+            for (to, answer) in to.iter_mut().zip(answers) {
+                let theirs = answer.lines().find_map(|line| line.strip_prefix("To: "));
+                *to = theirs.context("has a To")?.to_owned();
+            }
+        }
+        most = most.max(resident_kb()?);
+    }
+    let finals = exchange.totals().finals;
+    ensure!(finals.get(&200) == Some(&u64::from(calls)), "not all were answered: {finals:?}");
+    println!(
+        "{calls} calls at 1000/s of virtual time: {:.2} µs of CPU per call, {} kB for the 32 s of \
+         calls that are over and the ledger",
+        carrier_ran.as_secs_f64() * 1e6 / f64::from(calls),
+        most.saturating_sub(before)
+    );
+    Ok(())
+}
+
+fn resident_kb() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    Ok(line.and_then(|l| l.split_whitespace().next()).context("has a size")?.parse()?)
+}
+
 /// Calls that stay up, with RTP both ways.
 fn rtp(calls: u32, seconds: u32) -> Result<()> {
     let mut options = Options::new("127.0.0.1:0".parse()?);
@@ -207,36 +270,33 @@ fn rtp(calls: u32, seconds: u32) -> Result<()> {
     Ok(())
 }
 
+/// A message of a call, by the plainest means.
+fn plain(method: &str, call: u32, cseq: u32, to: &str, port: u16) -> String {
+    let body = match method {
+        "INVITE" => format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 0\r\n"
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{method} sip:99911100@carrier.example SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:4060;branch=z9hG4bK{method}{call};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:1@us.example>;tag=1\r\nTo: {to}\r\nCall-ID: rate{call}\r\n\
+         CSeq: {cseq} {method}\r\nContact: <sip:1@127.0.0.1:4060>\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 /// Calls, and gives back where the carrier's RTP is.
 fn answer(sip: &UdpSocket, call: u32, port: u16) -> Result<SocketAddr> {
-    let here = sip.local_addr()?;
-    let body = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0\r\n"
-    );
-    let to = "<sip:99911100@carrier.example>";
-    let head = format!(
-        "Via: SIP/2.0/UDP {here};branch=z9hG4bK{call};rport\r\nMax-Forwards: 70\r\n\
-         From: <sip:1@us.example>;tag=1\r\nCall-ID: rate{call}\r\nContact: <sip:1@{here}>\r\n"
-    );
-    let invite = format!(
-        "INVITE sip:99911100@carrier.example SIP/2.0\r\n{head}To: {to}\r\nCSeq: 1 INVITE\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    sip.send(invite.as_bytes())?;
+    sip.send(plain("INVITE", call, 1, "<sip:99911100@carrier.example>", port).as_bytes())?;
     let mut bytes = [0; 2_000];
     let length = sip.recv(&mut bytes)?;
     let text = std::str::from_utf8(&bytes[..length])?;
     let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
     let to = header("To: ").context("has a To")?;
-    let target = header("Contact: <").and_then(|c| c.split('>').next()).context("has a Contact")?;
-    sip.send(
-        format!(
-            "ACK {target} SIP/2.0\r\n{head}To: {to}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
-        )
-        .as_bytes(),
-    )?;
+    sip.send(plain("ACK", call, 1, to, port).as_bytes())?;
     let port = header("m=audio ").and_then(|m| m.split(' ').next()).context("has audio")?;
     Ok(SocketAddr::new(carrier_ip(), port.parse()?))
 }

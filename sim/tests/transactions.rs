@@ -318,6 +318,19 @@ fn the_same_invite_by_another_way_is_a_loop() {
 }
 
 #[test]
+fn a_redirect_gives_back_digits_and_nothing_that_was_hidden_in_the_number() {
+    for (number, contact) in [
+        ("+8613899930205", "<sip:+8613899920005@127.0.0.1:5070>"),
+        ("1%0d%0aX%3a%20y%0d%0a99930205", "<sip:99920005@127.0.0.1:5070>"),
+    ] {
+        let mut desk = Desk::new(|_| ());
+        let said = desk.say(&invite(number, "")).pop().expect("redirects");
+        assert_eq!(header(&said, "Contact"), contact, "{said}");
+        assert_eq!(header(&said, "X"), "", "{said}");
+    }
+}
+
+#[test]
 fn a_number_that_is_busy_at_first_answers_the_third_call() {
     let mut desk = Desk::new(|options| options.second_ms = 0);
     let statuses: Vec<_> = ["a", "b", "c"]

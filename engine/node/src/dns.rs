@@ -137,10 +137,12 @@ async fn look_up(resolver: &TokioResolver, question: &Question) -> Found {
     }
     if peers.is_empty() {
         let port = question.port.unwrap_or(SIP_PORT);
-        let addresses = resolver
-            .lookup_ip(question.host.as_str())
-            .await
-            .map_err(|error| format!("{} has no address: {error}", question.host))?;
+        let addresses = resolver.lookup_ip(question.host.as_str()).await.map_err(|error| {
+            match error.is_no_records_found() || error.is_nx_domain() {
+                true => format!("{} has no address in the DNS", question.host),
+                false => format!("{} has no address: {error}", question.host),
+            }
+        })?;
         good_until = good_until.min(addresses.valid_until());
         peers.extend(addresses.iter().map(|address| peer(question, address, port)));
     }

@@ -4,6 +4,45 @@
 //! after each, take everything from [`UserAgent::poll_output`], and wait until
 //! [`UserAgent::poll_timeout`] at the latest. It reads no clock, opens no socket, and throws only
 //! the dice it was given: the same inputs give the same outputs.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sip::port::{GatewayConfig, Output, SipOrder};
+//! use sip::{Options, UserAgent};
+//!
+//! # fn shell(gateway: GatewayConfig, order: SipOrder, bytes: &[u8], from: sip::port::Peer) {
+//! let options = Options::new("192.0.2.10:5060".parse().unwrap(), vec![gateway]);
+//! let mut agent = UserAgent::new(options, [7; 32]); // a secret seed
+//! let now = Duration::from_millis(1234); // since the start
+//! agent.order(now, order);
+//! agent.receive(now, from, bytes);
+//! agent.handle_timeout(now);
+//! while let Some(output) = agent.poll_output() {
+//!     match output {
+//!         Output::Transmit { to: _, bytes: _ } => {} // put on the wire
+//!         Output::Resolve { .. } => {}               // ask DNS, and call `resolved`
+//!         Output::Heard(_) => {}                     // tell the call
+//!     }
+//! }
+//! let _wait_until = agent.poll_timeout();
+//! # }
+//! ```
+//!
+//! # Whom it listens to
+//!
+//! To the addresses of its gateways (all that their names lead to now, and lately did), and to those
+//! that a live dialog sends to: carriers send requests in a dialog from the host of their Contact or
+//! of the first Record-Route. A datagram from anywhere else is dropped unread. A message for a call
+//! must come from that call's own gateway or dialog, and have our branch, tag and Call-ID right. The
+//! port does not count: gateways send from other ports than they listen on, and a stranger who can
+//! send from the address can choose the port.
+//!
+//! # Which way it sends
+//!
+//! The INVITE goes to the addresses of the gateway in their order; those that did not answer lately
+//! come last. What follows in the dialog goes where its first Route, else its Contact, says; a name
+//! that is not an address, and an address that cannot be reached from here, go the way of the INVITE;
+//! a connection is used on. Answers go back the way their request came.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -142,9 +181,15 @@ impl UserAgent {
         self.settle(slot);
     }
 
-    /// Looks when a leg is due next, and lets go of one that is spent.
+    /// Looks when a leg is due next, whether it still has business, and lets go of one that is
+    /// spent.
     fn settle(&mut self, slot: u32) {
         let Some(leg) = self.legs.get_mut(slot) else { return };
+        match leg.begins_or_ends_business() {
+            Some(true) => self.shared.busy_legs += 1,
+            Some(false) => self.shared.busy_legs -= 1,
+            None => {}
+        }
         if leg.is_spent(self.shared.now) {
             leg.part(&mut self.shared);
             if let Some(tag) = leg.orphan_tag() {
@@ -337,10 +382,11 @@ impl UserAgent {
         self.legs.len()
     }
 
-    /// Whether every leg has had its terminal report: what is held lingers only to acknowledge
-    /// what may come again.
+    /// Whether every leg has had its terminal report, and no CANCEL or BYE waits for its answer:
+    /// what is held lingers only to acknowledge what may come again. Who ends the process earlier
+    /// may leave a callee in an open call.
     pub fn is_idle(&self) -> bool {
-        self.legs.iter().all(|(_, leg)| leg.phase() == Phase::Over)
+        self.shared.busy_legs == 0
     }
 
     /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when the

@@ -52,13 +52,12 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    /// Made by a response to our INVITE (12.1.2). `way` is where the INVITE went, `fallback` its
-    /// Request-URI, for an answer without a Contact.
-    pub fn of_response(response: &Message<'_>, of_try: u8, way: Way<'_>, fallback: &str) -> Self {
+    /// Made by a response to our INVITE (12.1.2), of which [`Dialog::learn`] takes the rest.
+    pub fn of_response(response: &Message<'_>, of_try: u8, way: Way) -> Self {
         let (cseq, _) = response.cseq();
-        let mut dialog = Self {
+        Self {
             tag: response.to_tag().unwrap_or("").into(),
-            target: fallback.into(),
+            target: Box::default(),
             route: Box::default(),
             peer: way.peer,
             state: State::Early,
@@ -71,15 +70,16 @@ impl Dialog {
             ack: None,
             takes_update: false,
             foreign: false,
-        };
-        dialog.learn(response, way);
-        dialog
+        }
     }
 
-    /// Takes Contact and Record-Route of a response: the 2xx says both anew (13.2.2.4).
-    pub fn learn(&mut self, response: &Message<'_>, way: Way<'_>) {
+    /// Takes Contact and Record-Route of a response: the 2xx says both anew (13.2.2.4). Without a
+    /// Contact the target is `fallback`, the Request-URI of the INVITE.
+    pub fn learn(&mut self, response: &Message<'_>, way: Way, fallback: &str) {
         if let Some(contact) = response.contact() {
             self.target = contact.uri.into();
+        } else if self.target.is_empty() {
+            self.target = fallback.into();
         }
         let mut route: Vec<String> =
             response.headers(Name::RecordRoute).take(ROUTES_MAX).map(str::to_owned).collect();
@@ -90,7 +90,7 @@ impl Dialog {
     }
 
     /// Made of what was kept durably.
-    pub fn of_values(remote: &RemoteDialog, way: Way<'_>) -> Self {
+    pub fn of_values(remote: &RemoteDialog, way: Way) -> Self {
         let mut dialog = Self {
             tag: remote.remote_tag.as_str().into(),
             target: remote.target.as_str().into(),
@@ -122,7 +122,7 @@ impl Dialog {
     }
 
     /// Their Contact changed with a request that we accepted, or a 2xx to ours (12.2).
-    pub fn retarget(&mut self, message: &Message<'_>, way: Way<'_>) {
+    pub fn retarget(&mut self, message: &Message<'_>, way: Way) {
         if let Some(contact) = message.contact() {
             self.target = contact.uri.into();
             self.peer = self.next_hop(way);
@@ -155,7 +155,7 @@ impl Dialog {
         Some((first.uri, loose))
     }
 
-    fn next_hop(&self, way: Way<'_>) -> Peer {
+    fn next_hop(&self, way: Way) -> Peer {
         let uri = self.first_route().map_or(&*self.target, |(uri, _)| uri);
         SipUri::parse(uri).map_or(way.peer, |uri| way.to(&uri))
     }
@@ -170,14 +170,12 @@ pub(crate) struct Via<'a> {
 
 /// The way that a dialog began on.
 #[derive(Clone, Copy)]
-pub(crate) struct Way<'a> {
+pub(crate) struct Way {
     /// Where the INVITE went.
     pub peer: Peer,
-    /// The gateway's configured name.
-    pub host: &'a str,
 }
 
-impl Way<'_> {
+impl Way {
     /// Where a request to `uri` goes.
     ///
     /// An address says so itself, but for those that cannot be reached from here: nobody's, and a

@@ -13,6 +13,9 @@ const AVOIDED_FOR: Duration = Duration::from_secs(32);
 const NO_TCP_FOR: Duration = Duration::from_secs(300);
 /// After a name could not be found, it is asked for again by the first call so much later.
 const NO_NAME_FOR: Duration = Duration::from_secs(5);
+/// The shortest time that an answer of the resolver is used: a TTL of zero would be a question for
+/// each call.
+const TTL_MIN: Duration = Duration::from_secs(1);
 /// Addresses that a name led to before: their dialogs live on. The oldest go first.
 const FORMER_MAX: usize = 32;
 
@@ -54,8 +57,8 @@ pub(crate) struct Gateway {
     name: Name,
     /// Legs that wait for the name's addresses.
     pub waiting: Vec<LegId>,
-    /// Our address as it sees it (RFC 3581).
-    pub learned: Option<SocketAddr>,
+    /// Our address as it sees it (RFC 3581), and its text as the host of a URI.
+    pub learned: Option<(SocketAddr, String)>,
     no_tcp_until: Duration,
     /// What it is said to be; told when it changes.
     health: Option<GatewayHealth>,
@@ -149,7 +152,7 @@ impl Gateway {
                 }
                 let surplus = self.former.len().saturating_sub(FORMER_MAX);
                 self.former.drain(..surplus);
-                self.name = Name::Known { until: now + found.ttl };
+                self.name = Name::Known { until: now.saturating_add(found.ttl.max(TTL_MIN)) };
                 self.faults.name = None;
             }
             result => {
@@ -186,7 +189,7 @@ impl Gateway {
 
     /// An address did not answer, or asked to be left alone: others come first for a while.
     pub fn avoid(&mut self, now: Duration, peer: Peer, for_: Option<Duration>) {
-        let until = now + for_.unwrap_or(AVOIDED_FOR);
+        let until = now.saturating_add(for_.unwrap_or(AVOIDED_FOR));
         if let Some(target) = self.targets.iter_mut().find(|t| t.peer.address == peer.address) {
             target.avoid_until = target.avoid_until.max(until);
         }

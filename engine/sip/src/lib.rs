@@ -4,6 +4,7 @@
 //! [`message`] reads and writes what is on the wire.
 
 pub mod agent;
+mod answers;
 pub mod auth;
 mod counters;
 mod dialog;

@@ -1,7 +1,7 @@
 //! Requests outside every dialog of ours. They are answered without keeping anything (RFC 3261,
 //! 8.2.7), and only to gateways: a stranger's never gets here.
 
-use crate::leg::{about_us, is_unknown_extension, refuse};
+use crate::answers::{about_us, is_unknown_extension, refuse};
 use crate::message::{Message, Method, Name, respond};
 use crate::port::Peer;
 use crate::shared::{Shared, answer_goes_to};

@@ -35,7 +35,8 @@ impl Probe {
     pub fn on_timeout(&mut self, shared: &mut Shared) {
         if self.line.is_given_up(shared) {
             self.missed(shared, "OPTIONS has no answer");
-        } else if self.line.open.is_none() && self.next <= shared.now {
+        }
+        if self.line.open.is_none() && self.next <= shared.now {
             self.next = shared.now + self.every;
             self.line.auth.new_request();
             self.ask(shared);
@@ -85,6 +86,7 @@ impl Probe {
                 }
                 self.misses = 0;
                 gateway.faults.probe = None;
+                shared.tell_health(self.gateway);
             }
             401 | 407 if self.line.auth.challenged(message).is_ok() => {
                 self.line.open = None;
@@ -112,6 +114,7 @@ impl Probe {
         }
         if self.misses >= shared.options.probe_misses_max {
             gateway.faults.probe = Some(why.to_owned());
+            shared.tell_health(self.gateway);
         }
     }
 }

@@ -56,7 +56,8 @@ impl Registration {
     pub fn on_timeout(&mut self, shared: &mut Shared) {
         if self.line.is_given_up(shared) {
             self.failed(shared, "REGISTER has no answer".into(), None);
-        } else if self.line.open.is_none() && self.next <= shared.now && !self.leaving {
+        }
+        if self.line.open.is_none() && self.next <= shared.now && !self.leaving {
             self.line.auth.new_request();
             self.register(shared);
         }
@@ -148,6 +149,7 @@ impl Registration {
         self.valid_until = shared.now + granted;
         self.next = shared.now + (granted * 3 / 4).max(SHORTEST);
         shared.gateways[usize::from(self.gateway)].faults.registration = None;
+        shared.tell_health(self.gateway);
         // The answer says that we are seen elsewhere than we said: once more with that.
         if self.registered != Some(address) {
             self.next = shared.now;
@@ -167,6 +169,7 @@ impl Registration {
         }
         if self.valid_until <= shared.now {
             gateway.faults.registration = Some(why);
+            shared.tell_health(self.gateway);
         }
         let doubled = FIRST_WAIT * (1 << self.failures.min(16));
         self.failures += 1;

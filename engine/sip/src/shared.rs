@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::auth::Authorizations;
 use crate::counters::Counters;
 use crate::dice::Dice;
 use crate::gateway::Gateway;
@@ -22,10 +21,14 @@ pub(crate) struct Shared {
     pub gateways: Vec<Gateway>,
     pub dice: Dice,
     pub counters: Counters,
+    /// Legs that have had no terminal report yet, or still end something on the wire.
+    pub busy_legs: usize,
     /// Addresses outside the gateways that live dialogs send to, and how many do.
     pub foreign: Vec<(IpAddr, u32)>,
     /// `host:port` for Via.
     pub sent_by: String,
+    /// Our configured host, for From.
+    host: String,
     out: VecDeque<Output>,
     /// Where messages are written before they go out.
     scratch: Vec<u8>,
@@ -36,13 +39,16 @@ pub(crate) struct Shared {
 impl Shared {
     pub fn new(options: Options, seed: [u8; 32]) -> Self {
         let mut dice = Dice::new(seed);
+        let host = host_text(options.contact.unwrap_or(options.local).ip());
         let gateways = options.gateways.iter().cloned().map(Gateway::new).collect();
         Self {
             now: Duration::ZERO,
             gateways,
             counters: Counters::default(),
+            busy_legs: 0,
             foreign: Vec::new(),
             sent_by: options.local.to_string(),
+            host,
             out: VecDeque::new(),
             scratch: Vec::with_capacity(2048),
             tag_key: dice.next(),
@@ -91,8 +97,8 @@ impl Shared {
     }
 
     /// A random text for an answer to a challenge; empty when nobody has challenged yet.
-    pub fn cnonce(&mut self, auth: &Authorizations) -> String {
-        if auth.is_empty() { String::new() } else { format!("{:016x}", self.dice.next()) }
+    pub fn cnonce(&mut self, challenged: bool) -> String {
+        if challenged { format!("{:016x}", self.dice.next()) } else { String::new() }
     }
 
     /// Answers a request, and says what was sent. `more` adds headers and ends the message.
@@ -156,14 +162,25 @@ impl Shared {
             Transport::Tcp => Some(self.options.local.port()),
         };
         if let (Some(ip), Some(port)) = (via.received(), port) {
-            self.gateways[usize::from(gateway)].learned = Some(SocketAddr::new(ip, port));
+            let address = SocketAddr::new(ip, port);
+            let learned = &mut self.gateways[usize::from(gateway)].learned;
+            if learned.as_ref().is_none_or(|(known, _)| *known != address) {
+                *learned = Some((address, host_text(ip)));
+            }
         }
     }
 
     /// Where we can be reached by a gateway.
     pub fn contact_address(&self, gateway: u16) -> SocketAddr {
-        let learned = self.gateways[usize::from(gateway)].learned;
-        self.options.contact.or(learned).unwrap_or(self.options.local)
+        let learned = self.gateways[usize::from(gateway)].learned.as_ref();
+        let known = self.options.contact.or(learned.map(|(address, _)| *address));
+        known.unwrap_or(self.options.local)
+    }
+
+    /// That address as the host of a URI.
+    pub fn contact_host(&self, gateway: u16) -> &str {
+        let learned = self.gateways[usize::from(gateway)].learned.as_ref();
+        learned.map_or(&self.host, |(_, host)| host)
     }
 
     /// Whether anything may come from there: an address of a gateway or of a live dialog. All else
@@ -194,6 +211,14 @@ impl Shared {
                 self.foreign.swap_remove(at);
             }
         }
+    }
+}
+
+/// An address as the host of a URI.
+fn host_text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 

@@ -26,11 +26,6 @@ impl Timers {
         self.heap.first().copied()
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
     /// Moves the deadline of `item`, or takes it away.
     pub fn set(&mut self, item: u32, deadline: Option<Duration>) {
         let item_at = item as usize;
@@ -130,7 +125,7 @@ mod tests {
             };
             let first = expected.iter().map(|(&item, &deadline)| (deadline, item)).min();
             assert_eq!(timers.first(), first);
-            assert_eq!(timers.len(), expected.len());
+            assert_eq!(timers.heap.len(), expected.len());
         }
     }
 

@@ -23,13 +23,6 @@ pub(crate) struct Watch {
     pub probe: Option<Probe>,
 }
 
-/// Whose a response is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Errand {
-    Register,
-    Probe,
-}
-
 /// One line of requests outside a dialog: the same Call-ID and From tag, CSeq counted up.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -84,7 +77,7 @@ impl Line {
         more: impl FnOnce(&mut Builder<'_>, &Shared),
     ) -> bool {
         self.cseq += 1;
-        let (random, cnonce) = (shared.dice.next(), shared.cnonce(&self.auth));
+        let (random, cnonce) = (shared.dice.next(), shared.cnonce(!self.auth.is_empty()));
         let branch = ids::branch(owner(shared, self.gateway), random);
         let written = shared.write(|out, shared| {
             let mut request = Builder::request(out, subject.method, subject.uri);
@@ -177,12 +170,11 @@ pub(crate) fn deadline(shared: &Shared, gateway: u16) -> Option<Duration> {
     registration.into_iter().chain(probe).min()
 }
 
-/// Runs something with what is known of a gateway's errands; then tells how it is, if that is news.
+/// Runs something with what is known of a gateway's errands.
 fn with_watch(shared: &mut Shared, gateway: u16, act: impl FnOnce(&mut Watch, &mut Shared)) {
     let mut watch = std::mem::take(&mut shared.gateways[usize::from(gateway)].watch);
     act(&mut watch, shared);
     shared.gateways[usize::from(gateway)].watch = watch;
-    shared.tell_health(gateway);
 }
 
 pub(crate) fn on_timeout(shared: &mut Shared, gateway: u16) {

@@ -62,6 +62,14 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         self.send_invite(key);
     }
 
+    /// Ends what a call has on the wire without a word of it in the log: only for a call that is
+    /// given up. The user agent takes what fits and passes over the other.
+    pub(crate) fn hang_up_unrecorded(&mut self, key: Key) {
+        self.sip(key, |leg| SipOrder::Cancel(leg, None));
+        self.sip(key, |leg| SipOrder::Bye(leg, None));
+        self.media(key, |stream| MediaOrder::Close { stream });
+    }
+
     fn sip(&mut self, key: Key, order: impl FnOnce(LegId) -> SipOrder) {
         if let Some(leg) = self.slots[key].leg {
             self.outputs.push_back(Output::Sip(order(leg)));

@@ -373,12 +373,14 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                     tracing::error!(call = %self.slots[key].id, "another owner has written to this call: given up here");
                     self.release(key);
                 }
-                Err(
-                    error @ (AppendError::Broken(_)
-                    | AppendError::Unknown(_)
-                    | AppendError::Rejected(_)),
-                ) => {
-                    self.outputs.push_back(Output::Stop(error.to_string()));
+                Err(AppendError::Rejected(why)) => {
+                    // One event that no store would take must not stop the others' calls.
+                    tracing::error!(call = %self.slots[key].id, why, "given up: its event can never be stored");
+                    self.hang_up_unrecorded(key);
+                    self.release(key);
+                }
+                Err(AppendError::Broken(why) | AppendError::Unknown(why)) => {
+                    self.outputs.push_back(Output::Stop(why));
                 }
             }
         }

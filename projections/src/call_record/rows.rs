@@ -1,7 +1,7 @@
 //! Records as rows of a table.
 
 use super::RecordView;
-use crate::table::{Align, Paint, Style, cell, span};
+use crate::table::{Align, Paint, Style, cell, cell_of_end, span};
 use schemas::Outcome;
 
 /// From here on the whole call id and the reason have room.
@@ -60,16 +60,18 @@ impl RecordRows {
     fn line(&self, row: &Row<'_>, outcome: impl FnOnce(String) -> String) -> String {
         let wide = self.style.width >= WIDE;
         let (call, gateway) = if wide { (36, 16) } else { (8, 10) };
+        // Beside another the scheme says nothing.
+        let way = row.gateway.strip_prefix("sip:").unwrap_or(row.gateway);
         let id = if wide { row.call } else { row.call.get(..8).unwrap_or(row.call) };
         let mut line = [
             cell(row.time, 8, Align::Left),
             cell(id, call, Align::Left),
-            cell(row.phone, 15, Align::Left),
+            cell_of_end(row.phone, 16),
             outcome(cell(row.outcome, 15, Align::Left)),
             cell(row.status, 3, Align::Right),
-            cell(row.ring, 7, Align::Right),
+            cell(row.ring, 6, Align::Right),
             cell(row.talk, 7, Align::Right),
-            cell(row.gateway, gateway, Align::Left),
+            cell_of_end(way, gateway),
         ]
         .join(" ");
         if wide {

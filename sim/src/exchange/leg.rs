@@ -4,12 +4,10 @@
 use super::live::Live;
 use super::repeat::Fired;
 use super::sdp::Theirs;
-use super::write::Echo;
+use super::write::{Echo, Incoming};
 use super::{Options, Output, RtpOrder, World};
 use crate::callee::{Input, OnBye, Output as Does, Plan};
 use crate::ledger::{EndedBy, Entry};
-use sip::message::Message;
-use sip::port::Peer;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,11 +33,9 @@ pub(super) struct Leg {
 
 impl Leg {
     /// Takes a new INVITE, and lets the callee begin. `challenges` are the headers of a 401 or 407.
-    #[allow(clippy::too_many_arguments, reason = "each is one thing that the exchange found out")]
     pub fn open(
         serial: u64,
-        request: &Message<'_>,
-        peer: Peer,
+        request: &Incoming<'_>,
         audio: Option<Theirs>,
         plan: Plan,
         challenges: String,
@@ -50,7 +46,7 @@ impl Leg {
         entry.invites = 1;
         entry.plan = plan.name;
         let on_bye = plan.manners.bye;
-        let live = Live::new(request, peer, audio, plan, challenges);
+        let live = Live::new(request, audio, plan, challenges);
         let mut leg = Self {
             serial,
             entry,
@@ -154,7 +150,7 @@ impl Leg {
     }
 
     /// An ACK came whose To tag is ours.
-    pub fn acked(&mut self, request: &Message<'_>, fork: u8, world: &mut World<'_>) {
+    pub fn acked(&mut self, request: &Incoming<'_>, fork: u8, world: &mut World<'_>) {
         let Some(live) = &mut self.live else {
             self.entry.acks += 1;
             return;
@@ -168,8 +164,7 @@ impl Leg {
         }
         // The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx to none
         // (RFC 3261, 17.1.1.3 and 13.2.2.4). The first one is not noticed without its branch.
-        let branch = request.top_via().branch().unwrap_or("");
-        let same = *self.entry.branch == *branch;
+        let same = *self.entry.branch == *request.branch();
         if same == live.refusal.is_none() {
             self.entry.misdirected += 1;
             if !same {

@@ -4,9 +4,9 @@ use super::own::Asked;
 use super::repeat::Repeat;
 use super::sdp::{Theirs, Version};
 use super::within::Reinvited;
-use super::write::Echo;
+use super::write::{Echo, Incoming};
 use crate::callee::{Callee, Plan, Sound};
-use sip::message::{Message, Name};
+use sip::message::Name;
 use sip::port::Peer;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
@@ -18,12 +18,8 @@ pub(super) struct Live {
     pub peer: Peer,
     pub callee: Callee,
     pub echo: Echo,
-    /// From and To of the INVITE as they came.
-    pub caller: Box<str>,
-    pub called: Box<str>,
-    /// The caller's Contact, and the route to it (RFC 3261, 12.1.1).
-    pub target: Box<str>,
-    pub routes: Vec<Box<str>>,
+    /// The INVITE: what a request of ours says of the caller stands there.
+    pub invite: Box<[u8]>,
     /// How many Record-Route of our own stand in our 2xx.
     pub own_routes: usize,
     pub takes_100rel: bool,
@@ -76,20 +72,16 @@ pub(super) struct Reliable {
 impl Live {
     /// Of a new INVITE. `challenges` are the headers of a 401 or 407.
     pub fn new(
-        request: &Message<'_>,
-        peer: Peer,
+        request: &Incoming<'_>,
         audio: Option<Theirs>,
         plan: Plan,
         challenges: String,
     ) -> Self {
         Self {
-            peer,
+            peer: request.peer,
             callee: Callee::new(plan),
-            echo: Echo::of(request, peer),
-            caller: request.header(Name::From).unwrap_or("").into(),
-            called: request.header(Name::To).unwrap_or("").into(),
-            target: request.contact().map_or("", |contact| contact.uri).into(),
-            routes: request.headers(Name::RecordRoute).map(Into::into).collect(),
+            echo: Echo::of(request),
+            invite: request.bytes.into(),
             own_routes: 0,
             takes_100rel: [Name::Supported, Name::Require]
                 .into_iter()

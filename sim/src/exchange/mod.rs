@@ -32,7 +32,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 use leg::Leg;
 use media::port::Agreed;
-use sip::message::{self, Message, Method};
+use sip::message::{self, Method};
 use sip::port::Peer;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -40,6 +40,7 @@ use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use write::{Echo, Incoming};
 
 /// What a carrier wants done.
 #[derive(Debug)]
@@ -99,6 +100,8 @@ pub trait Ports: Send {
 struct World<'a> {
     now: Duration,
     options: &'a Options,
+    /// Our SIP address as text.
+    here: &'a str,
     line: &'a mut Line,
     dice: &'a mut Dice,
     ports: &'a mut dyn Ports,
@@ -124,6 +127,7 @@ fn wall_ms(options: &Options, now: Duration) -> u64 {
 /// A carrier, as a value.
 pub struct Exchange {
     options: Options,
+    here: String,
     line: Line,
     dice: Dice,
     ports: Box<dyn Ports>,
@@ -154,6 +158,7 @@ impl Exchange {
         let ledger = Ledger::new(options.entries_max);
         let hasher = FixedState::with_seed(options.seed);
         Self {
+            here: options.here.to_string(),
             line,
             dice: Dice::of(options.seed, "carrier"),
             ports,
@@ -176,8 +181,8 @@ impl Exchange {
     pub fn receive(&mut self, from: Peer, bytes: &[u8], now: Duration) {
         for _ in 0..self.line.arrivals(from.transport) {
             match message::parse(bytes) {
-                Ok(message) => self.take(from, &message, now),
-                Err(error) => self.refuse_unreadable(from, &error, now),
+                Ok(message) => self.take(&Incoming::new(&message, bytes, from), now),
+                Err(error) => self.refuse_unreadable(from, bytes, &error, now),
             }
         }
     }
@@ -241,26 +246,25 @@ impl Exchange {
         &self.ledger
     }
 
-    fn take(&mut self, from: Peer, message: &Message<'_>, now: Duration) {
-        let Some(method) = message.method() else { return self.take_response(message, now) };
-        let call_id = message.call_id();
-        let branch = message.top_via().branch().unwrap_or("").to_owned();
+    fn take(&mut self, heard: &Incoming<'_>, now: Duration) {
+        let Some(method) = heard.method() else { return self.take_response(heard, now) };
+        let (call_id, branch) = (heard.call_id(), heard.branch());
         if method == Method::Cancel {
             return match self.find(call_id, |leg| *leg.entry.branch == *branch) {
                 Some(slot) => {
-                    let echo = write::Echo::of(message, from);
+                    let echo = Echo::of(heard);
                     self.with_leg(slot, now, |leg, world| leg.cancelled(&echo, world));
                 }
-                None => self.stray(from, message, now),
+                None => self.stray(heard, now),
             };
         }
-        let Some(to_tag) = message.to_tag() else {
+        let Some(to_tag) = heard.to_tag() else {
             return match method {
                 Method::Invite => match self.find(call_id, |leg| *leg.entry.branch == *branch) {
                     Some(slot) => self.with_leg(slot, now, |leg, world| leg.invited_again(world)),
-                    None => self.new_call(from, message, branch, now),
+                    None => self.new_call(heard, now),
                 },
-                _ => self.outside(from, message, method, now),
+                _ => self.outside(heard, method, now),
             };
         };
         let mut fork = 0;
@@ -272,24 +276,25 @@ impl Exchange {
         });
         match (found, method) {
             (Some(slot), Method::Ack) => {
-                self.with_leg(slot, now, |leg, world| leg.acked(message, fork, world));
+                self.with_leg(slot, now, |leg, world| leg.acked(heard, fork, world));
             }
-            (Some(slot), _) => self.with_leg(slot, now, |leg, world| {
-                leg.asked(message, method, from, fork, world);
-            }),
-            (None, _) => self.stray(from, message, now),
+            (Some(slot), _) => {
+                self.with_leg(slot, now, |leg, world| leg.asked(heard, method, fork, world));
+            }
+            (None, _) => self.stray(heard, now),
         }
     }
 
-    fn take_response(&mut self, message: &Message<'_>, now: Duration) {
-        let (Some(status), via) = (message.status(), message.top_via()) else { return };
-        let serial = via
+    fn take_response(&mut self, heard: &Incoming<'_>, now: Duration) {
+        let Some(status) = heard.status() else { return };
+        let serial = heard
             .branch()
-            .and_then(|branch| branch.strip_prefix("z9hG4bKs")?.split_once('q'))
+            .strip_prefix("z9hG4bKs")
+            .and_then(|rest| rest.split_once('q'))
             .and_then(|(serial, _)| u64::from_str_radix(serial, 16).ok());
-        match self.find(message.call_id(), |leg| Some(leg.serial) == serial) {
+        match self.find(heard.call_id(), |leg| Some(leg.serial) == serial) {
             Some(slot) => {
-                self.with_leg(slot, now, |leg, world| leg.answered(message, status, world));
+                self.with_leg(slot, now, |leg, world| leg.answered(heard, status, world));
             }
             None => self.ledger.totals.strays += 1,
         }
@@ -314,6 +319,7 @@ impl Exchange {
         let mut world = World {
             now,
             options: &self.options,
+            here: &self.here,
             line: &mut self.line,
             dice: &mut self.dice,
             ports: &mut *self.ports,

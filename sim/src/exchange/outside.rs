@@ -2,12 +2,12 @@
 
 use super::leg::Leg;
 use super::sdp::Theirs;
-use super::write::{ALLOW, Echo};
+use super::write::{ALLOW, Echo, Incoming};
 use super::{Exchange, World, digest, wall_ms};
 use crate::callee::{Extra, Plan, Reply, Step};
 use crate::grammar;
 use crate::ledger::Entry;
-use sip::message::{Message, Method, Name, ParseError, SipUri, Start};
+use sip::message::{Message, Method, Name, ParseError, SipUri, Start, Via};
 use sip::port::{Peer, Transport};
 use std::time::Duration;
 
@@ -20,13 +20,7 @@ const KNOWN: [&str; 2] = ["100rel", "timer"];
 
 impl Exchange {
     /// An INVITE that is neither a repeat nor within a call.
-    pub(super) fn new_call(
-        &mut self,
-        from: Peer,
-        request: &Message<'_>,
-        branch: String,
-        now: Duration,
-    ) {
+    pub(super) fn new_call(&mut self, request: &Incoming<'_>, now: Duration) {
         // What cannot be held in memory is answered and forgotten; so is what we cannot speak.
         let is_full = self.calls >= self.options.calls_max as u64
             || self.invites_with(request.call_id()) >= CALL_ID_INVITES_MAX;
@@ -34,14 +28,14 @@ impl Exchange {
         totals.invites += 1;
         if is_full {
             *totals.plans.entry("full").or_default() += 1;
-            return self.answer(from, request, 503, "Retry-After: 1\r\n", now);
+            return self.answer(request, 503, "Retry-After: 1\r\n", now);
         }
         let unknown = request
             .headers(Name::Require)
             .find(|option| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(option)));
         if let Some(option) = unknown {
             *totals.plans.entry("bad-extension").or_default() += 1;
-            return self.answer(from, request, 420, &format!("Unsupported: {option}\r\n"), now);
+            return self.answer(request, 420, &format!("Unsupported: {option}\r\n"), now);
         }
         let number = user_of(request);
         let from_tag = request.from_tag().unwrap_or("");
@@ -72,25 +66,26 @@ impl Exchange {
         let caller = request.from().and_then(|from| from.sip_uri().ok());
         let entry = Entry {
             call_id: request.call_id().into(),
-            branch: branch.into(),
+            branch: request.branch().into(),
             number: number.into(),
             caller: caller.and_then(|uri| uri.user_text()).unwrap_or_default().into(),
             from_tag: from_tag.into(),
             cseq,
-            source: source(from).into(),
+            source: source(request.peer).into(),
             ..Entry::default()
         };
         self.serial += 1;
         let mut world = World {
             now,
             options: &self.options,
+            here: &self.here,
             line: &mut self.line,
             dice: &mut self.dice,
             ports: &mut *self.ports,
             totals: &mut self.ledger.totals,
             out: &mut self.out,
         };
-        let leg = Leg::open(self.serial, request, from, audio, plan, headers, entry, &mut world);
+        let leg = Leg::open(self.serial, request, audio, plan, headers, entry, &mut world);
         self.insert(leg, now);
     }
 
@@ -129,35 +124,29 @@ impl Exchange {
     }
 
     /// Any other request without a To tag.
-    pub(super) fn outside(
-        &mut self,
-        from: Peer,
-        request: &Message<'_>,
-        method: Method,
-        now: Duration,
-    ) {
+    pub(super) fn outside(&mut self, request: &Incoming<'_>, method: Method, now: Duration) {
         match method {
             Method::Options => {
                 self.ledger.totals.options += 1;
                 let headers = format!("{ALLOW}Accept: application/sdp\r\nSupported: 100rel\r\n");
-                self.answer(from, request, 200, &headers, now);
+                self.answer(request, 200, &headers, now);
             }
-            Method::Register => self.register(from, request, now),
+            Method::Register => self.register(request, now),
             Method::Ack | Method::Bye | Method::Prack | Method::Info | Method::Update => {
-                self.stray(from, request, now);
+                self.stray(request, now);
             }
-            Method::Other => self.answer(from, request, 501, ALLOW, now),
-            _ => self.answer(from, request, 405, ALLOW, now),
+            Method::Other => self.answer(request, 501, ALLOW, now),
+            _ => self.answer(request, 405, ALLOW, now),
         }
     }
 
     /// Grants every binding for as long as it is wished, an hour at most (RFC 3261, 10.3).
-    fn register(&mut self, from: Peer, request: &Message<'_>, now: Duration) {
+    fn register(&mut self, request: &Incoming<'_>, now: Duration) {
         self.ledger.totals.registers += 1;
         let challenge = self.options.register_challenge;
         let login = &self.options.login;
         if let Some(demand) = digest::demand(challenge, login, self.options.seed, request) {
-            return self.answer(from, request, demand.status, &demand.headers, now);
+            return self.answer(request, demand.status, &demand.headers, now);
         }
         let wished = request.seconds(Name::Expires);
         let mut headers = String::new();
@@ -168,38 +157,37 @@ impl Exchange {
                 headers.push_str(&format!("Contact: <{uri}>;expires={seconds}\r\n"));
             }
         }
-        self.answer(from, request, 200, &headers, now);
+        self.answer(request, 200, &headers, now);
     }
 
     /// A request that belongs to no call we know.
-    pub(super) fn stray(&mut self, from: Peer, request: &Message<'_>, now: Duration) {
+    pub(super) fn stray(&mut self, request: &Incoming<'_>, now: Duration) {
         self.ledger.totals.strays += 1;
         if request.method() != Some(Method::Ack) {
-            self.answer(from, request, 481, "", now);
+            self.answer(request, 481, "", now);
         }
     }
 
     /// A message that cannot be read gets what the standard says, when it can be answered.
-    pub(super) fn refuse_unreadable(&mut self, from: Peer, error: &ParseError<'_>, now: Duration) {
+    pub(super) fn refuse_unreadable(
+        &mut self,
+        from: Peer,
+        bytes: &[u8],
+        error: &ParseError<'_>,
+        now: Duration,
+    ) {
         self.ledger.totals.unreadable += 1;
         if let Some((status, _, request)) = error.answer() {
             // Its Via was found, and may be what cannot be read.
-            if request.headers(Name::Via).next().and_then(sip::message::Via::parse).is_some() {
-                self.answer(from, request, status, "", now);
+            if request.headers(Name::Via).next().and_then(Via::parse).is_some() {
+                self.answer(&Incoming::new(request, bytes, from), status, "", now);
             }
         }
     }
 
     /// Answers without remembering it: the same request again gets the same answer.
-    fn answer(
-        &mut self,
-        from: Peer,
-        request: &Message<'_>,
-        status: u16,
-        headers: &str,
-        now: Duration,
-    ) {
-        let echo = Echo::of(request, from);
+    fn answer(&mut self, request: &Incoming<'_>, status: u16, headers: &str, now: Duration) {
+        let echo = Echo::of(request);
         let bytes = echo.response(status, "stateless", headers, "");
         self.line.send(echo.to(), bytes, now, &mut self.out);
     }

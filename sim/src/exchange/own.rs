@@ -4,11 +4,11 @@ use super::leg::Leg;
 use super::repeat::{Fired, Repeat};
 use super::reply::{transport_param, via_transport};
 use super::sdp::{self, Theirs};
-use super::write::{self, line};
+use super::write::{self, Incoming, line};
 use super::{Output, RtpOrder, World};
 use crate::callee::{Ask, Input, Offer, Sdp};
 use crate::ledger::EndedBy;
-use sip::message::{Message, Method};
+use sip::message::{Message, Method, Name};
 use sip::port::Transport;
 use std::fmt::Write;
 
@@ -85,7 +85,11 @@ impl Leg {
         world: &World<'_>,
     ) -> Vec<u8> {
         let Some(live) = &self.live else { return Vec::new() };
-        let (here, name) = (world.options.here, method.text());
+        let (here, name) = (world.here, method.text());
+        // It was read when it came.
+        let Ok(invite) = sip::message::parse(&live.invite) else { return Vec::new() };
+        let target = invite.contact().map_or("", |contact| contact.uri);
+        let header = |name| invite.header(name).unwrap_or("");
         let fork = live.dialogs.first().map_or(0, |dialog| dialog.fork);
         let via = via_transport(live.peer.transport);
         let transport = transport_param(live.peer.transport);
@@ -96,14 +100,14 @@ impl Leg {
             "{name} {} SIP/2.0\r\nVia: SIP/2.0/{via} {here};branch={branch};rport\r\n\
              Max-Forwards: 70\r\nFrom: {};tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {name}\r\n\
              Contact: <sip:c{:x}@{here}{transport}>\r\n",
-            live.target,
-            live.called,
+            target,
+            header(Name::To),
             self.tag(fork),
-            live.caller,
+            header(Name::From),
             self.entry.call_id,
             self.serial,
         );
-        for route in &live.routes {
+        for route in invite.headers(Name::RecordRoute) {
             line(&mut text, "Route", route);
         }
         text.push_str(extra);
@@ -121,7 +125,7 @@ impl Leg {
     }
 
     /// A response to a request of ours came.
-    pub fn answered(&mut self, response: &Message<'_>, status: u16, world: &mut World<'_>) {
+    pub fn answered(&mut self, response: &Incoming<'_>, status: u16, world: &mut World<'_>) {
         let Some(live) = &mut self.live else { return };
         let (cseq, method) = response.cseq();
         if let Some((acked, bytes)) = &live.last_ack
@@ -131,7 +135,7 @@ impl Leg {
             let bytes = bytes.clone();
             return world.send(live.peer, bytes);
         }
-        let branch = response.top_via().branch().unwrap_or("").to_owned();
+        let branch = response.branch();
         let Some(asked) = live.asked.as_mut().filter(|asked| asked.branch == branch) else {
             return;
         };
@@ -144,7 +148,7 @@ impl Leg {
             return;
         }
         if matches!(asked.ask, Ask::Reinvite(_)) {
-            self.ack(cseq, &branch, status, response, world);
+            self.ack(cseq, branch, status, response, world);
         }
         self.finish_request(status, world);
     }

@@ -84,7 +84,7 @@ impl Leg {
         let number = self.entry.number.clone();
         let Some(live) = &mut self.live else { return String::new() };
         let mut text = String::with_capacity(128);
-        let here = world.options.here;
+        let here = world.here;
         let transport = transport_param(live.peer.transport);
         // Writing to a String cannot fail, here and below.
         if matches!(reply.status, 101..=299) {
@@ -107,14 +107,18 @@ impl Leg {
             Extra::RetryAfter(seconds) => write!(text, "Retry-After: {seconds}\r\n"),
             Extra::Q850(cause) => write!(text, "Reason: Q.850;cause={cause}\r\n"),
             Extra::TryInstead(code, nn) => {
+                // Only what is a number is given back: the rest was unescaped, and may be anything.
                 let keep = number.len().saturating_sub(8);
-                let front = number.get(..keep).unwrap_or("");
+                let is_number = |text: &&str| text.bytes().all(|b| b == b'+' || b.is_ascii_digit());
+                let front = number.get(..keep).filter(is_number).unwrap_or("");
                 write!(text, "Contact: <sip:{front}999{code:03}{nn:02}@{here}{transport}>\r\n")
             }
             Extra::MinSe => write!(text, "Min-SE: 1800\r\n"),
             Extra::SessionExpires { by_caller } => {
-                let refresher = if by_caller { "uac" } else { "uas" };
-                write!(text, "Session-Expires: 90;refresher={refresher}\r\n")
+                // RFC 4028, 9: a caller that is to refresh has to know how.
+                let (refresher, require) =
+                    if by_caller { ("uac", "Require: timer\r\n") } else { ("uas", "") };
+                write!(text, "{require}Session-Expires: 90;refresher={refresher}\r\n")
             }
             Extra::RecordRoute => {
                 live.own_routes = 2;

@@ -20,8 +20,10 @@ pub(super) struct Theirs {
 impl Theirs {
     /// Reads an offer. None when there is no audio in it that we could take part in.
     pub fn offered(body: &[u8], here: SocketAddr) -> Option<Self> {
-        let (_, agreed) = answer_to(body, here, 0, 0, &CODECS, Direction::SendRecv).ok()?;
-        Some(Self { agreed, offer: Some(body.into()) })
+        // Offers and answers are read alike; each of our answers is written when it is sent.
+        let agreed = read_answer(body).ok()?;
+        let same_family = agreed.remote.is_ipv4() == here.is_ipv4();
+        same_family.then(|| Self { agreed, offer: Some(body.into()) })
     }
 
     /// Reads the answer to an offer of ours.

@@ -6,11 +6,10 @@ use super::own::Asked;
 use super::repeat::{Fired, Repeat};
 use super::reply::transport_param;
 use super::sdp::{self, Theirs};
-use super::write::{ALLOW, Echo};
+use super::write::{ALLOW, Echo, Incoming};
 use crate::callee::{Ask, Input, OnBye, OnReinvite, Sdp};
 use crate::ledger::EndedBy;
 use sip::message::{Message, Method};
-use sip::port::Peer;
 
 /// A re-INVITE of the caller's that we answered.
 #[derive(Debug)]
@@ -26,15 +25,14 @@ impl Leg {
     /// A request came whose To tag is ours.
     pub fn asked(
         &mut self,
-        request: &Message<'_>,
+        request: &Incoming<'_>,
         method: Method,
-        peer: Peer,
         fork: u8,
         world: &mut World<'_>,
     ) {
-        let echo = Echo::of(request, peer);
+        let echo = Echo::of(request);
         let plain = |status| echo.response(status, "", "", "");
-        let branch = request.top_via().branch().unwrap_or("");
+        let branch = request.branch();
         if method == Method::Bye {
             self.entry.byes += 1;
         }
@@ -169,7 +167,7 @@ impl Leg {
         let headers = match (&self.live, status) {
             (Some(live), 200) => {
                 let transport = transport_param(live.peer.transport);
-                let here = world.options.here;
+                let here = world.here;
                 format!("Contact: <sip:c{:x}@{here}{transport}>\r\n{headers}", self.serial)
             }
             _ => headers,

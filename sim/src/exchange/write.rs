@@ -1,14 +1,43 @@
 //! What the carrier writes. Text of the caller's comes out of the lexer, which lets no line end
 //! through, so it can be given back as it came.
 
-use sip::message::{Message, Name};
+use sip::message::{Message, Name, Via};
 use sip::port::{Peer, Transport};
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::ops::Deref;
 
 /// What this carrier can do, for 200 to OPTIONS and for 405.
 pub const ALLOW: &str =
     "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER\r\n";
+
+/// A message that came: read, with its top Via, and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    pub message: &'a Message<'a>,
+    pub bytes: &'a [u8],
+    pub via: Via<'a>,
+    pub peer: Peer,
+}
+
+impl<'a> Incoming<'a> {
+    pub fn new(message: &'a Message<'a>, bytes: &'a [u8], peer: Peer) -> Self {
+        Self { message, bytes, via: message.top_via(), peer }
+    }
+
+    /// The branch of its top Via.
+    pub fn branch(&self) -> &'a str {
+        self.via.branch().unwrap_or("")
+    }
+}
+
+impl<'a> Deref for Incoming<'a> {
+    type Target = Message<'a>;
+
+    fn deref(&self) -> &Message<'a> {
+        self.message
+    }
+}
 
 /// What every response repeats of its request (RFC 3261, 8.2.6.2).
 #[derive(Clone, Debug)]
@@ -21,14 +50,14 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Of this request, which came from there.
-    pub fn of(request: &Message<'_>, from: Peer) -> Self {
+    /// Of this request.
+    pub fn of(request: &Incoming<'_>) -> Self {
         let mut head = String::with_capacity(320);
         let mut top = true;
         for value in request.headers(Name::Via) {
             head.push_str("Via: ");
             if top {
-                write_via(&mut head, request, from.address);
+                write_via(&mut head, request);
             } else {
                 head.push_str(value);
             }
@@ -43,7 +72,7 @@ impl Echo {
             line(&mut record_route, "Record-Route", value);
         }
         Self {
-            to: answer_to(request, from),
+            to: answer_to(request),
             head,
             to_header: request.header(Name::To).unwrap_or("").to_owned(),
             tagged: request.to_tag().is_some(),
@@ -99,8 +128,8 @@ pub fn finish(mut text: String, body: &str) -> Vec<u8> {
 }
 
 /// The top Via with `received` and `rport` filled in (RFC 3261, 18.2.1; RFC 3581, 4).
-fn write_via(text: &mut String, request: &Message<'_>, from: SocketAddr) {
-    let via = request.top_via();
+fn write_via(text: &mut String, request: &Incoming<'_>) {
+    let (via, from) = (request.via, request.peer.address);
     let sent_by = via.raw.split(';').next().unwrap_or(via.raw);
     text.push_str(sent_by);
     for param in via.params.iter() {
@@ -123,8 +152,8 @@ fn write_via(text: &mut String, request: &Message<'_>, from: SocketAddr) {
 }
 
 /// Where a response goes (RFC 3261, 18.2.2; RFC 3581, 4).
-fn answer_to(request: &Message<'_>, from: Peer) -> Peer {
-    let via = request.top_via();
+fn answer_to(request: &Incoming<'_>) -> Peer {
+    let (via, from) = (request.via, request.peer);
     if from.transport != Transport::Udp || via.wants_rport() {
         return from;
     }

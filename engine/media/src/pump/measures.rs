@@ -19,7 +19,7 @@ pub struct Measures {
     late: [AtomicU64; BUCKETS],
 }
 
-/// How late packets left, by the end of the slot that they left in: an upper bound for each.
+/// How late packets left: after the beginning of their slot, which lasts a millisecond.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lateness {
     /// Half were not later than this, in microseconds.
@@ -94,15 +94,16 @@ impl Measures {
         self.late.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     }
 
-    pub(super) fn slot(&self, late_us: u64, sent: u64, received: u64, skipped: u64) {
-        self.sent.fetch_add(sent, Ordering::Relaxed);
+    pub(super) fn sent_late(&self, late_us: u64) {
+        let bucket = ((late_us / BUCKET_US) as usize).min(BUCKETS - 1);
+        self.late[bucket].fetch_add(1, Ordering::Relaxed);
+        self.late_us_max.fetch_max(late_us, Ordering::Relaxed);
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn slot(&self, received: u64, skipped: u64) {
         self.received.fetch_add(received, Ordering::Relaxed);
         self.skipped_slots.store(skipped, Ordering::Relaxed);
-        if sent > 0 {
-            let bucket = ((late_us / BUCKET_US) as usize).min(BUCKETS - 1);
-            self.late[bucket].fetch_add(sent, Ordering::Relaxed);
-            self.late_us_max.fetch_max(late_us, Ordering::Relaxed);
-        }
     }
 
     pub(super) fn streams_are(&self, streams: usize) {
@@ -115,13 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lateness_is_told_by_packets_and_not_by_slots() {
+    fn lateness_is_told_by_its_quantiles_and_its_worst() {
         let measures = Measures::default();
         assert_eq!(measures.lateness(), None);
-        measures.slot(250, 98, 0, 0);
-        measures.slot(1_250, 1, 0, 0);
-        measures.slot(90_000, 1, 0, 3);
-        measures.slot(500_000, 0, 7, 3);
+        (0..98).for_each(|_| measures.sent_late(250));
+        measures.sent_late(1_250);
+        measures.sent_late(90_000);
+        measures.slot(7, 3);
         let lateness = Lateness { p50_us: 300, p99_us: 1_300, max_us: 90_000 };
         assert_eq!(measures.lateness(), Some(lateness));
         let counts = (measures.sent(), measures.received(), measures.skipped_slots());

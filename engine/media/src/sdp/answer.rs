@@ -4,11 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use super::read::{Description, Media};
-use super::{Direction, SdpFault, head, write_audio};
+use super::{Direction, PTIMES_MS, SdpFault, head, write_audio};
 use crate::port::{Agreed, Codec};
-
-/// Packet intervals that can be asked of us, in milliseconds.
-const PTIMES_MS: [u8; 5] = [10, 20, 30, 40, 60];
 
 /// The answer to our offer: where, in which codec, which way.
 ///

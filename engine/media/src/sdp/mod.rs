@@ -3,7 +3,7 @@
 //!
 //! Liberal in what it reads: unknown lines and attributes, several media, either line ending, bytes
 //! that are not UTF-8 in names. Strict where a mistake would send audio to the wrong place:
-//! addresses, ports, profiles. [`read`] turns bytes into a description, [`answer`] settles two of
+//! addresses, ports, profiles. `read` turns bytes into a description, `answer` settles two of
 //! them.
 
 mod answer;
@@ -23,6 +23,9 @@ pub const EVENTS_PAYLOAD_TYPE: u8 = 101;
 
 /// Milliseconds of audio in a packet, in our offers.
 pub const OFFERED_PTIME_MS: u8 = 20;
+
+/// Packet intervals that can be asked of us, in milliseconds: those that divide the slot wheel.
+pub const PTIMES_MS: [u8; 5] = [10, 20, 30, 40, 60];
 
 /// The most bytes of SDP that are read. A carrier's is 200 to 800.
 pub const SDP_BYTES_MAX: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! One call's audio as a value: datagrams and slots in, packets and what was heard out.
 //!
 //! No socket, no clock, no thread: the pump moves the bytes and says what time it is, in
-//! microseconds since some beginning of its own. [`hear`] is the way in, [`say`] the way out.
+//! microseconds since some beginning of its own. `hear` is the way in, `say` the way out.
 
 mod hear;
 mod say;
@@ -17,6 +17,7 @@ use crate::record::Tape;
 use crate::rtp::latch::{Latch, Symmetric};
 use crate::rtp::receive::Reception;
 use crate::rtp::send::Sending;
+use crate::sdp::PTIMES_MS;
 
 pub use say::{PACKET_BYTES_MAX, Slot};
 
@@ -159,7 +160,10 @@ impl Stream {
     }
 
     /// What the SDP settled; again after a re-INVITE. Said again unchanged it changes nothing.
-    pub fn connect(&mut self, agreed: Agreed, now_us: u64) {
+    pub fn connect(&mut self, mut agreed: Agreed, now_us: u64) {
+        if !PTIMES_MS.contains(&agreed.ptime_ms) {
+            agreed.ptime_ms = 20;
+        }
         self.latch.expect(agreed.remote, now_us);
         let held = self.agreed.as_ref().is_some_and(|before| !before.receive);
         if agreed.receive && held {

@@ -205,6 +205,16 @@ fn what_is_sent_while_nothing_is_played_is_an_option() {
 }
 
 #[test]
+fn an_interval_that_does_not_fit_the_wheel_is_taken_for_20_ms() {
+    for ptime_ms in [0, 1, 25, 100, 255] {
+        let mut line = Line::quiet();
+        line.stream.connect(Agreed { ptime_ms, ..agreed() }, 0);
+        line.play(160);
+        assert_eq!(line.sent().map(|(_, payload)| payload.len()), Some(160), "{ptime_ms} ms");
+    }
+}
+
+#[test]
 fn slots_that_were_passed_over_move_the_clock() {
     let mut line = Line::quiet();
     line.play(160 * 2);

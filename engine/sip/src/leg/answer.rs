@@ -1,7 +1,6 @@
 //! 2xx to the INVITE: one is kept, the others are acknowledged and hung up (RFC 3261, 13.2.2.4;
 //! RFC 6026).
 
-use crate::auth::Authorizations;
 use crate::dialog::State;
 use crate::message::{Message, Method, Name, parse};
 use crate::port::{HungUpBy, Refusal, SipHeard};
@@ -9,7 +8,6 @@ use crate::shared::Shared;
 use crate::transaction::Purpose;
 
 use super::head::Inside;
-use super::progress::sdp_of;
 use super::{Leg, Phase, Wish};
 
 impl Leg {
@@ -25,20 +23,15 @@ impl Leg {
         if let Some(known) = known.filter(|&known| self.dialogs[known].state != State::Early) {
             return self.acknowledge_again(shared, known);
         }
+        let Some(dialog) = known.or_else(|| self.new_dialog(shared, at, message)) else { return };
         let first = !std::mem::replace(&mut self.tries[at].over, true);
         self.forget_cancel(at, None);
         if first {
             self.keep_credentials();
             shared.gateways[usize::from(self.head.gateway)].answers(self.tries[at].peer);
         }
-        let dialog = match known {
-            Some(known) => known,
-            None => match self.new_dialog(shared, at, message) {
-                Some(new) => new,
-                None => return,
-            },
-        };
-        self.dialog_of_answer(shared, at, dialog, message);
+        // The 2xx says target and route anew (13.2.2.4).
+        self.learn_dialog(shared, dialog, message);
         let wanted = self.phase == Phase::Inviting && self.wish.is_none();
         // Without a Contact there is nobody to talk to in the dialog (12.1.2): it is ended the way
         // it came.
@@ -59,35 +52,12 @@ impl Leg {
 
     /// The ACK has the credentials of its INVITE, letter for letter (RFC 3261, 22.1).
     fn keep_credentials(&mut self) {
-        let Some(inviting) = self.inviting.as_ref().filter(|_| !self.auth.is_empty()) else {
-            return;
-        };
+        let (Some(inviting), Some(login)) = (&self.inviting, &mut self.login) else { return };
         let Ok(invite) = parse(&inviting.message) else { return };
         for name in [Name::Authorization, Name::ProxyAuthorization] {
             let values = invite.headers(name).map(|value| (name, Box::from(value)));
-            self.ack_credentials.extend(values);
+            login.of_answered.extend(values);
         }
-    }
-
-    /// The 2xx of a dialog says its target and route anew.
-    fn dialog_of_answer(
-        &mut self,
-        shared: &mut Shared,
-        at: usize,
-        dialog: usize,
-        message: &Message<'_>,
-    ) {
-        if std::mem::take(&mut self.dialogs[dialog].foreign) {
-            shared.part_from(self.dialogs[dialog].peer.address.ip());
-        }
-        self.dialogs[dialog].of_try = at as u8;
-        let way = self.way(shared, at as u8);
-        self.dialogs[dialog].learn(message, way);
-        let cseq = self.tries[at].cseq;
-        let dialog_ = &mut self.dialogs[dialog];
-        dialog_.invite_cseq = cseq;
-        dialog_.local_cseq = dialog_.local_cseq.max(cseq);
-        self.befriend(shared, dialog);
     }
 
     /// This is the answer: hands it up, and waits for the owner.
@@ -109,7 +79,7 @@ impl Leg {
         let inviting = self.inviting.take().unwrap_or_default();
         let kept = &mut self.dialogs[dialog];
         let early_sdp = kept.sdp.take();
-        let sdp = sdp_of(message).map(<[u8]>::to_vec).or(early_sdp.map(Vec::from));
+        let sdp = message.sdp().map(<[u8]>::to_vec).or(early_sdp.map(Vec::from));
         let remote = kept.remote(self.tries[at].cseq);
         let takes_update = kept.takes_update;
         self.note_session(shared, message, inviting.offer(), takes_update);
@@ -140,11 +110,11 @@ impl Leg {
     pub(super) fn acknowledge(&mut self, shared: &mut Shared, at: usize) {
         let (cseq, random) = (self.dialogs[at].invite_cseq, shared.dice.next());
         let dialog = &self.dialogs[at];
-        let mut nobody = Authorizations::default();
-        let inside = Inside { method: Method::Ack, cseq, random, credentials: (&mut nobody, "") };
+        let inside = Inside { method: Method::Ack, cseq, random, credentials: None };
+        let credentials = self.login.as_ref().map(|login| &login.of_answered);
         let written = shared.write(|out, shared| {
             self.head.write_inside(out, shared, dialog, inside, |mut ack| {
-                for (name, value) in &self.ack_credentials {
+                for (name, value) in credentials.into_iter().flatten() {
                     ack.header(*name, value);
                 }
                 ack.finish()

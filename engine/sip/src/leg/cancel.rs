@@ -38,6 +38,7 @@ impl Leg {
         let options = &shared.options;
         let repeat =
             Repeat::new(shared.now, to.transport, options.t1, options.t2, options.transaction());
+        self.asks.reserve_exact(1);
         self.asks.push(Ask {
             purpose: Purpose::Cancel,
             method: Method::Cancel,
@@ -57,6 +58,7 @@ impl Leg {
         let branch = Branch::OfTry(self.tries[at].no);
         let other = |ask: &Ask| by.is_some_and(|by| by.address.ip() != ask.to.address.ip());
         self.asks.retain(|ask| ask.branch != branch || other(ask));
+        self.asks.shrink_to_fit();
     }
 
     /// Every try but `except` is of no use any more: those that rang are cancelled, the others when

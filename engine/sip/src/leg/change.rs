@@ -10,7 +10,6 @@ use crate::shared::Shared;
 use crate::status::SDP;
 use crate::transaction::Purpose;
 
-use super::progress::sdp_of;
 use super::session::Session;
 use super::{Leg, Phase};
 
@@ -121,7 +120,7 @@ impl Leg {
                     self.retarget(shared, kept, message);
                 }
                 self.refreshed(shared, message);
-                self.change_ended(shared, Ok(sdp_of(message).unwrap_or_default().to_vec()));
+                self.change_ended(shared, Ok(message.sdp().unwrap_or_default().to_vec()));
             }
             // Theirs was on its way. The one who made the Call-ID waits longer (RFC 3261, 14.1).
             491 if offer.attempts < ATTEMPTS_MAX => {
@@ -165,9 +164,7 @@ impl Leg {
 
     /// Their Contact may have moved (12.2.1.2, 12.2.2).
     pub(super) fn retarget(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
-        if std::mem::take(&mut self.dialogs[at].foreign) {
-            shared.part_from(self.dialogs[at].peer.address.ip());
-        }
+        self.part_from(shared, at);
         let way = self.way(shared, self.dialogs[at].of_try);
         self.dialogs[at].retarget(message, way);
         self.befriend(shared, at);

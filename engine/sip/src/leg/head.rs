@@ -13,7 +13,7 @@ use crate::status::{ALLOW, SDP};
 use super::invite::{Try, Wants};
 
 /// What is known of who challenges us, and a random text for the answers.
-pub(super) type Credentials<'a> = (&'a mut Authorizations, &'a str);
+pub(super) type Credentials<'a> = Option<(&'a mut Authorizations, &'a str)>;
 
 /// Who a leg is, on the wire.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Head {
         let from = match from.or(username) {
             // A gateway that knows us by name wants its own domain, one that knows our address ours.
             Some(user) if username.is_some() => sip_uri(Some(user), &config.host, None, "")?,
-            Some(user) => sip_uri(Some(user), &our_host(shared, gateway), None, "")?,
+            Some(user) => sip_uri(Some(user), shared.contact_host(gateway), None, "")?,
             // RFC 3323, 4.1.1.3.
             None => "sip:anonymous@anonymous.invalid".into(),
         };
@@ -78,7 +78,7 @@ impl Head {
     }
 
     /// The Request-URI of a try.
-    fn uri_of<'a>(&'a self, shared: &'a Shared, try_: &'a Try) -> Cow<'a, str> {
+    pub(super) fn uri_of<'a>(&'a self, shared: &'a Shared, try_: &'a Try) -> Cow<'a, str> {
         match &try_.uri {
             Some(uri) => Cow::Borrowed(uri),
             None => self.request_uri(self.gateway(shared)),
@@ -119,9 +119,10 @@ impl Head {
         shared: &Shared,
         method: Method,
         uri: &str,
-        (auth, cnonce): Credentials<'_>,
+        credentials: Credentials<'_>,
     ) {
-        if let Some(who) = &self.gateway(shared).credentials {
+        let who = &self.gateway(shared).credentials;
+        if let (Some(who), Some((auth, cnonce))) = (who, credentials) {
             auth.authorize(request, who, method, uri, cnonce);
         }
     }
@@ -229,14 +230,6 @@ pub(super) struct Inside<'a> {
     /// Of its branch.
     pub random: u64,
     pub credentials: Credentials<'a>,
-}
-
-/// Our address as the host of a URI.
-fn our_host(shared: &Shared, gateway: u16) -> String {
-    match shared.contact_address(gateway).ip() {
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-    }
 }
 
 /// Writes the transport into the Via of a request that was written for the other one: the names

@@ -28,7 +28,9 @@ impl Leg {
         purpose: Purpose,
         more: impl FnOnce(Builder<'_>) -> Result<(), BuildError>,
     ) -> bool {
-        self.auth.new_request();
+        if let Some(login) = &mut self.login {
+            login.known.new_request();
+        }
         self.ask_as(shared, at, method, purpose, false, more)
     }
 
@@ -42,10 +44,11 @@ impl Leg {
         more: impl FnOnce(Builder<'_>) -> Result<(), BuildError>,
     ) -> bool {
         self.dialogs[at].local_cseq += 1;
-        let (random, cnonce) = (shared.dice.next(), shared.cnonce(&self.auth));
+        let (random, cnonce) = (shared.dice.next(), shared.cnonce(self.login.is_some()));
         let dialog = &self.dialogs[at];
         let (cseq, mut to) = (dialog.local_cseq, dialog.peer);
-        let inside = Inside { method, cseq, random, credentials: (&mut self.auth, &cnonce) };
+        let credentials = self.login.as_mut().map(|login| (&mut login.known, &*cnonce));
+        let inside = Inside { method, cseq, random, credentials };
         let written =
             shared.write(|out, shared| self.head.write_inside(out, shared, dialog, inside, more));
         let Ok(mut bytes) = written else { return false };
@@ -55,6 +58,8 @@ impl Leg {
         let cap = if method == Method::Invite { Duration::MAX } else { options.t2 };
         let repeat = Repeat::new(shared.now, to.transport, options.t1, cap, options.transaction());
         let (branch, dialog) = (Branch::Own(random), at as u8);
+        // Most legs ask once: a vector would make room for four.
+        self.asks.reserve_exact(1);
         self.asks.push(Ask {
             purpose,
             method,
@@ -95,11 +100,19 @@ impl Leg {
             }
             ..200 => ask.repeat.slow_down(shared.now, shared.options.t2),
             _ => {
-                let ask = self.asks.remove(at);
+                let ask = self.take_ask(at);
                 self.on_final(shared, ask, message, status);
             }
         }
         true
+    }
+
+    fn take_ask(&mut self, at: usize) -> Ask {
+        let ask = self.asks.remove(at);
+        if self.asks.is_empty() {
+            self.asks = Vec::new();
+        }
+        ask
     }
 
     fn on_final(&mut self, shared: &mut Shared, ask: Ask, message: &Message<'_>, status: u16) {
@@ -124,7 +137,11 @@ impl Leg {
     fn ask_again(&mut self, shared: &mut Shared, ask: &Ask, challenge: &Message<'_>) -> bool {
         let gateway = &shared.gateways[usize::from(self.head.gateway)];
         let useless = ask.challenged || gateway.config.credentials.is_none() || ask.acked;
-        if useless || self.auth.challenged(challenge).is_err() {
+        if useless {
+            return false;
+        }
+        let login = self.login.get_or_insert_default();
+        if login.known.challenged(challenge).is_err() {
             return false;
         }
         let Ok(old) = parse(&ask.bytes) else { return false };
@@ -145,7 +162,7 @@ impl Leg {
         let mut at = 0;
         while let Some(ask) = self.asks.get_mut(at) {
             if ask.repeat.is_over(shared.now) {
-                let ask = self.asks.remove(at);
+                let ask = self.take_ask(at);
                 self.on_unanswered(shared, &ask);
                 // What came of it may have changed the list.
                 at = 0;
@@ -207,8 +224,9 @@ impl Leg {
         self.phase = Phase::Closing;
         self.refuse_open(shared);
         self.talk = None;
-        // A change that is under way has its ACK to come; all else is of no use any more.
-        self.asks.retain(|ask| ask.method == Method::Invite || ask.purpose == Purpose::QuietBye);
+        // A change that is under way has its ACK to come, and another try or fork its end.
+        let useless = |p| matches!(p, Purpose::Info | Purpose::Refresh | Purpose::Prack);
+        self.asks.retain(|ask| !useless(ask.purpose));
         let written = match self.kept() {
             Some(kept) => self.bye(shared, kept, Purpose::Bye),
             None => false,
@@ -270,11 +288,10 @@ impl Leg {
         status: u16,
     ) {
         let dialog = &self.dialogs[usize::from(ask.dialog)];
-        let mut nobody = crate::auth::Authorizations::default();
         let (written, to) = if status < 300 {
             let random = shared.dice.next();
-            let credentials = (&mut nobody, "");
-            let inside = Inside { method: Method::Ack, cseq: ask.cseq, random, credentials };
+            let method = Method::Ack;
+            let inside = Inside { method, cseq: ask.cseq, random, credentials: None };
             let invite = parse(&ask.bytes).ok();
             let written = shared.write(|out, shared| {
                 self.head.write_inside(out, shared, dialog, inside, |mut ack| {
@@ -301,6 +318,8 @@ impl Leg {
         let repeat = Repeat::silent(shared.now, shared.options.transaction());
         let Ask { purpose, method, cseq, branch, dialog, challenged, .. } = *ask;
         let acked = true;
+        // Most legs ask once: a vector would make room for four.
+        self.asks.reserve_exact(1);
         self.asks.push(Ask {
             purpose,
             method,

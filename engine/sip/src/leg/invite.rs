@@ -49,6 +49,8 @@ pub(super) struct Inviting {
     pub rang: bool,
     /// The last status that was handed up.
     pub told: u16,
+    /// How many were.
+    pub told_times: u8,
     /// How often a challenge was answered.
     pub challenges: u8,
     /// Request-URIs that redirections led to.
@@ -126,11 +128,11 @@ impl Leg {
             asks: Vec::new(),
             served: Vec::new(),
             talk: None,
-            auth: Default::default(),
-            ack_credentials: Vec::new(),
+            login: None,
             left: None,
             patience: None,
             linger: Duration::ZERO,
+            counted: false,
         }
     }
 
@@ -239,10 +241,11 @@ impl Leg {
         }
         let cseq = self.head.ids.cseq + u32::from(no % TURNS);
         let mut try_ = Try { no, cseq, peer, uri, heard: false, cancelled: false, over: false };
-        let cnonce = shared.cnonce(&self.auth);
+        let cnonce = shared.cnonce(self.login.is_some());
         let written = shared.write(|out, shared| {
             let (wants, offer) = (&inviting.wants, inviting.offer());
-            self.head.write_invite(out, shared, &try_, wants, (&mut self.auth, &cnonce), offer)
+            let credentials = self.login.as_mut().map(|login| (&mut login.known, &*cnonce));
+            self.head.write_invite(out, shared, &try_, wants, credentials, offer)
         });
         let mut message = match written {
             Ok(message) => message,

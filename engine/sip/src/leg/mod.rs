@@ -13,7 +13,7 @@
 //! - `invite`: sends the INVITE, again, anew, to the next address.
 //! - `progress`, `answer`, `refusal`: what comes back.
 //! - `cancel`: ends a try. `inside`: our requests in the dialog. `served`: theirs.
-//! - `change`: re-INVITE and UPDATE of ours. `session`: session timers.
+//! - `change`: changes of ours. `theirs`: changes of theirs. `session`: session timers.
 //! - `head`: what stays the same, and how messages are written from it.
 
 mod answer;
@@ -27,8 +27,7 @@ mod progress;
 mod refusal;
 mod served;
 mod session;
-
-pub(crate) use served::{about_us, is_unknown_extension, refuse};
+mod theirs;
 
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ use crate::dialog::{Dialog, Way};
 use crate::message::{Message, Method, Name};
 use crate::port::{LegId, Peer, Reason, SipHeard};
 use crate::shared::Shared;
-use crate::transaction::{Ask, Served};
+use crate::transaction::{Ask, Purpose, Served};
 
 use change::Talk;
 use head::Head;
@@ -49,6 +48,12 @@ use orphan::Left;
 /// The most dialogs that one INVITE may make. Forks of a carrier are two or three; a 2xx of one
 /// more is not acknowledged, and its callee gives up by itself.
 const DIALOGS_MAX: usize = 8;
+/// The most requests of ours that wait for an answer at a time. Only reliable provisionals can ask
+/// for more: they are confirmed when they come again.
+const ASKS_MAX: usize = 16;
+/// The most provisional answers of one leg that are told. A call has five; what comes after these
+/// is noise, and each would be stored.
+const TOLD_MAX: u8 = 32;
 /// The most requests of theirs that are kept for their repeats; the oldest go first.
 const SERVED_MAX: usize = 8;
 
@@ -78,6 +83,14 @@ enum Wish {
     Bye,
 }
 
+/// What we answer challenges with.
+#[derive(Debug, Default)]
+struct Login {
+    known: Authorizations,
+    /// The credentials of the INVITE that was answered, for its ACK.
+    of_answered: Vec<(Name, Box<str>)>,
+}
+
 /// One leg.
 #[derive(Debug)]
 pub(crate) struct Leg {
@@ -96,15 +109,16 @@ pub(crate) struct Leg {
     asks: Vec<Ask>,
     served: Vec<Served>,
     talk: Option<Box<Talk>>,
-    auth: Authorizations,
-    /// The credentials of the INVITE that was answered, for its ACK.
-    ack_credentials: Vec<(Name, Box<str>)>,
+    /// What there is to know once a gateway has challenged us.
+    login: Option<Box<Login>>,
     /// What an earlier process left open: this leg only ends it.
     left: Option<Box<Left>>,
     /// When the phase has lasted too long.
     patience: Option<Duration>,
     /// Once it is over, kept until then.
     linger: Duration,
+    /// It was counted among those that have business.
+    counted: bool,
 }
 
 impl Leg {
@@ -114,6 +128,15 @@ impl Leg {
 
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Tells once when it begins to have business (true) and when it has none any more: its
+    /// terminal report is out, and no CANCEL or BYE waits for its answer.
+    pub fn begins_or_ends_business(&mut self) -> Option<bool> {
+        use Purpose::{Bye, Cancel, QuietBye};
+        let ends = |ask: &Ask| matches!(ask.purpose, Bye | Cancel | QuietBye);
+        let busy = self.phase != Phase::Over || self.asks.iter().any(ends);
+        (std::mem::replace(&mut self.counted, busy) != busy).then_some(busy)
     }
 
     /// When to call [`Leg::on_timeout`].
@@ -171,6 +194,10 @@ impl Leg {
             _ => shared.options.transaction(),
         };
         self.linger = self.linger.max(shared.now + keep);
+        if self.phase == Phase::Resolving {
+            let waiting = &mut shared.gateways[usize::from(self.head.gateway)].waiting;
+            waiting.retain(|leg| *leg != self.head.id);
+        }
         self.phase = Phase::Over;
         self.abandon_tries(shared, None);
         self.refuse_open(shared);
@@ -203,9 +230,10 @@ impl Leg {
         status: u16,
     ) -> bool {
         let (_, method) = message.cseq();
-        let same_call = message.call_id() == self.head.ids.call_id
-            && message.from_tag() == Some(&*self.head.ids.from_tag);
-        if !same_call {
+        // A response may lack a From that can be read; a wrong one is not ours.
+        let ids = &self.head.ids;
+        let same_tag = message.from_tag().is_none_or(|tag| tag == ids.from_tag);
+        if message.call_id() != ids.call_id || !same_tag {
             return false;
         }
         let via = message.top_via();
@@ -227,23 +255,20 @@ impl Leg {
     }
 
     /// The way the INVITE of a try went.
-    fn way<'a>(&self, shared: &'a Shared, of_try: u8) -> Way<'a> {
+    fn way(&self, shared: &Shared, of_try: u8) -> Way {
         let gateway = &shared.gateways[usize::from(self.head.gateway)];
         let peer = self.tries.get(usize::from(of_try)).map(|try_| try_.peer);
         let nobody = Peer {
             transport: gateway.config.transport,
             address: std::net::SocketAddr::from(([0, 0, 0, 0], 0)),
         };
-        let peer = peer.or(gateway.peers().next()).unwrap_or(nobody);
-        Way { peer, host: &gateway.config.host }
+        Way { peer: peer.or(gateway.peers().next()).unwrap_or(nobody) }
     }
 
     /// The addresses that its dialogs send to are no longer wanted.
     pub fn part(&mut self, shared: &mut Shared) {
-        for dialog in &mut self.dialogs {
-            if std::mem::take(&mut dialog.foreign) {
-                shared.part_from(dialog.peer.address.ip());
-            }
+        for at in 0..self.dialogs.len() {
+            self.part_from(shared, at);
         }
     }
 }

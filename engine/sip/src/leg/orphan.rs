@@ -33,7 +33,10 @@ impl Leg {
     /// ended.
     pub fn of_orphan(shared: &mut Shared, orphan: Orphan) -> Option<Self> {
         let Orphan { leg, gateway, ids, to, from, answered } = orphan;
-        let Ok(head) = Head::new(shared, leg, gateway.0, ids, &to, from.as_deref()) else {
+        // The gateway may have left the configuration since.
+        let known = usize::from(gateway.0) < shared.gateways.len();
+        let head = known.then(|| Head::new(shared, leg, gateway.0, ids, &to, from.as_deref()));
+        let Some(Ok(head)) = head else {
             shared.tell(ended(leg, answered.is_some()));
             return None;
         };

@@ -6,7 +6,7 @@ use crate::port::SipHeard;
 use crate::shared::Shared;
 use crate::transaction::Purpose;
 
-use super::{DIALOGS_MAX, Leg, Phase};
+use super::{ASKS_MAX, DIALOGS_MAX, Leg, Phase, TOLD_MAX};
 
 impl Leg {
     pub(super) fn on_progress(
@@ -36,7 +36,7 @@ impl Leg {
         }
         let reliable = status > 100 && message.lists(Name::Require, "100rel");
         let rseq = if reliable { message.rseq() } else { None };
-        let sdp = sdp_of(message);
+        let sdp = message.sdp();
         // Only what has to be remembered of it makes an early dialog.
         let mut news = None;
         if status > 100 && (rseq.is_some() || sdp.is_some()) {
@@ -46,8 +46,11 @@ impl Leg {
             }
         }
         let Some(inviting) = &mut self.inviting else { return };
-        if news.is_some() || inviting.told != status {
+        // A 100 after a ringing is a proxy's.
+        let is_news = news.is_some() || inviting.told != status && (status > 100 || !inviting.rang);
+        if is_news && inviting.told_times < TOLD_MAX {
             inviting.told = status;
+            inviting.told_times += 1;
             shared.tell(SipHeard::Progress { leg: self.head.id, status, sdp: news });
         }
     }
@@ -71,10 +74,16 @@ impl Leg {
             // A repeat, or one that came before another that was lost (RFC 3262, 4).
             return Early::Repeat;
         }
+        if rseq.is_some() && self.asks.len() >= ASKS_MAX {
+            return Early::Repeat;
+        }
         let at = match known {
             Some(at) => at,
             None => match self.new_dialog(shared, of_try, message) {
-                Some(at) => at,
+                Some(at) => {
+                    self.learn_dialog(shared, at, message);
+                    at
+                }
                 None => return Early::Repeat,
             },
         };
@@ -91,29 +100,56 @@ impl Leg {
         Early::News(first)
     }
 
-    /// A dialog of a response. None when there are too many.
+    /// A dialog of a response. When there are too many, a 1xx makes none, and a 2xx takes the
+    /// place of an early one. None when there is no place.
     pub(super) fn new_dialog(
         &mut self,
         shared: &mut Shared,
         of_try: usize,
         message: &Message<'_>,
     ) -> Option<usize> {
-        if self.dialogs.len() == DIALOGS_MAX {
-            return None;
-        }
+        let place = match self.dialogs.len() {
+            DIALOGS_MAX if message.status() >= Some(200) => {
+                self.dialogs.iter().position(|dialog| dialog.state == State::Early)?
+            }
+            DIALOGS_MAX => return None,
+            free => free,
+        };
         let way = self.way(shared, of_try as u8);
-        let fallback = &*self.head.to;
-        let dialog = Dialog::of_response(message, of_try as u8, way, fallback);
-        self.dialogs.push(dialog);
-        let at = self.dialogs.len() - 1;
+        let dialog = Dialog::of_response(message, of_try as u8, way);
+        if place < self.dialogs.len() {
+            self.asks
+                .retain(|ask| usize::from(ask.dialog) != place || ask.purpose != Purpose::Prack);
+            self.part_from(shared, place);
+            self.dialogs[place] = dialog;
+        } else {
+            self.dialogs.push(dialog);
+        }
+        Some(place)
+    }
+
+    /// Takes target and route of a response; its callee may then send to us from there.
+    pub(super) fn learn_dialog(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
+        self.part_from(shared, at);
+        let of_try = self.dialogs[at].of_try;
+        let way = self.way(shared, of_try);
+        let asked = self.head.uri_of(shared, &self.tries[usize::from(of_try)]).into_owned();
+        self.dialogs[at].learn(message, way, &asked);
         self.befriend(shared, at);
-        Some(at)
     }
 
     /// Its callee may now send to us, wherever it is.
     pub(super) fn befriend(&mut self, shared: &mut Shared, at: usize) {
         let ip = self.dialogs[at].peer.address.ip();
         self.dialogs[at].foreign = shared.befriend(ip);
+    }
+
+    /// A dialog sends elsewhere from now on, or not at all.
+    pub(super) fn part_from(&mut self, shared: &mut Shared, at: usize) {
+        let dialog = &mut self.dialogs[at];
+        if std::mem::take(&mut dialog.foreign) {
+            shared.part_from(dialog.peer.address.ip());
+        }
     }
 
     /// PRACK goes inside the early dialog, on its own, whatever the INVITE does (RFC 3262, 4).
@@ -141,9 +177,4 @@ enum Early {
     News(Option<Vec<u8>>),
     /// Nothing: it was here before, or is out of order.
     Repeat,
-}
-
-/// The SDP of a message.
-pub(super) fn sdp_of<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    message.has_body(crate::status::SDP).then(|| message.body())
 }

@@ -79,7 +79,8 @@ impl Leg {
             return false;
         }
         inviting.challenges += 1;
-        self.auth.challenged(message).is_ok() && self.invite_anew(shared, None)
+        let login = self.login.get_or_insert_default();
+        login.known.challenged(message).is_ok() && self.invite_anew(shared, None)
     }
 
     /// 420: the same again without the extensions that it names (RFC 3261, 8.1.3.5). We require
@@ -112,7 +113,7 @@ impl Leg {
         let (Some(last), true) = (self.tries.last(), gateway.config.follow_redirects) else {
             return false;
         };
-        let way = Way { peer: last.peer, host: &gateway.config.host };
+        let way = Way { peer: last.peer };
         let contacts = message.contacts_by_q();
         let next = contacts.into_iter().find_map(|contact| {
             let uri = SipUri::parse(contact).ok()?;

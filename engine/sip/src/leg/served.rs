@@ -1,21 +1,17 @@
-//! Their requests in a dialog (RFC 3261, 12.2.2): BYE, re-INVITE, UPDATE, INFO, OPTIONS.
+//! Their requests in a dialog (RFC 3261, 12.2.2): BYE, INFO, OPTIONS, and what all of them share.
 
+use crate::answers::{about_us, is_unknown_extension, refuse};
 use crate::dialog::State;
-use crate::message::{Message, Method, Name, parse};
-use crate::port::{HungUpBy, Peer, SipHeard, Transport};
-use crate::shared::Shared;
-use crate::status::{self, ALLOW, SDP};
+use crate::message::{Message, Method, Name};
+use crate::port::{HungUpBy, Peer, SipHeard};
+use crate::shared::{Shared, answer_goes_to};
 use crate::transaction::{Repeat, Served, Wait};
 
-use super::progress::sdp_of;
 use super::{Leg, Phase, SERVED_MAX};
 
-/// A request, and the bytes it was read from, to answer it later.
-type Request<'a> = (&'a Message<'a>, &'a [u8]);
-
 impl Leg {
-    /// Takes a request whose To tag names this leg; `raw` is what it was read from. False when it has no such dialog: then it is
-    /// answered 481.
+    /// Takes a request whose To tag names this leg; `raw` is what it was read from. False when it
+    /// has no such dialog: then it is answered 481.
     pub fn on_request(
         &mut self,
         shared: &mut Shared,
@@ -35,7 +31,10 @@ impl Leg {
         }
         if let Some(served) = self.served.iter().find(|served| served.is_repeated_by(message)) {
             shared.counters.requests_repeated += 1;
-            shared.transmit(served.back, &served.response);
+            // An UPDATE that the owner is to answer has no answer yet.
+            if !served.response.is_empty() {
+                shared.transmit(served.back, &served.response);
+            }
             return true;
         }
         let tag = message.from_tag().unwrap_or("");
@@ -47,11 +46,14 @@ impl Leg {
             None => return false,
         };
         if let Some(at) = known {
-            if self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last) {
+            // A BYE that another request overtook ends the call all the same: they are gone.
+            let late = self.dialogs[at].remote_cseq.is_some_and(|last| cseq < last);
+            if late && method != Method::Bye {
                 self.refuse_request(shared, from, message, 500);
                 return true;
             }
-            self.dialogs[at].remote_cseq = Some(cseq);
+            let last = &mut self.dialogs[at].remote_cseq;
+            *last = Some(last.unwrap_or(cseq).max(cseq));
         }
         if message.headers(Name::Require).any(is_unknown_extension) {
             self.refuse_request(shared, from, message, 420);
@@ -89,156 +91,6 @@ impl Leg {
         }
     }
 
-    /// Their re-INVITE goes up, unless one of either side is under way (RFC 3261, 14.2).
-    fn on_reinvite(
-        &mut self,
-        shared: &mut Shared,
-        from: Peer,
-        (message, raw): Request<'_>,
-        state: State,
-    ) {
-        let ours = self.talk.as_ref().is_some_and(|talk| talk.has_offer_out());
-        if state == State::Early || self.phase == Phase::Answered || ours {
-            return self.refuse_request(shared, from, message, 491);
-        }
-        if self.phase != Phase::Up {
-            return self.refuse_request(shared, from, message, 481);
-        }
-        if self.served.iter().any(Served::is_open) {
-            return self.refuse_request(shared, from, message, 500);
-        }
-        if let Err(min_se) = self.refreshed_by_them(shared, message) {
-            return self.refuse_for_min_se(shared, from, message, min_se);
-        }
-        // One that we answered is over, even if its ACK was lost.
-        for served in self.served.iter_mut().filter(|s| matches!(s.wait, Wait::Ack(_))) {
-            served.wait = Wait::Repeats(shared.in_a_transaction());
-        }
-        let trying = shared.respond(message, from, 100, None);
-        self.hand_up(shared, from, (message, raw), trying);
-    }
-
-    /// Their UPDATE (RFC 3311, 5.2): with an offer it goes up like a re-INVITE; without it only
-    /// keeps the session alive, and may move the target.
-    fn on_update(
-        &mut self,
-        shared: &mut Shared,
-        from: Peer,
-        (message, raw): Request<'_>,
-        state: State,
-    ) {
-        let open = self.served.iter().any(Served::is_open);
-        let ours = self.talk.as_ref().is_some_and(|talk| talk.has_offer_out());
-        let offer = sdp_of(message).is_some();
-        match self.phase {
-            Phase::Inviting | Phase::Answered if offer => {
-                // Our own offer has no final answer yet.
-                return self.refuse_request(shared, from, message, 491);
-            }
-            Phase::Inviting | Phase::Answered | Phase::Up => {}
-            _ => return self.refuse_request(shared, from, message, 481),
-        }
-        if offer && ours {
-            return self.refuse_request(shared, from, message, 491);
-        }
-        if offer && open {
-            return self.refuse_request(shared, from, message, 500);
-        }
-        if state == State::Kept
-            && let Err(min_se) = self.refreshed_by_them(shared, message)
-        {
-            return self.refuse_for_min_se(shared, from, message, min_se);
-        }
-        if offer {
-            return self.hand_up(shared, from, (message, raw), Box::default());
-        }
-        if let Some(kept) = self.kept() {
-            self.retarget(shared, kept, message);
-        }
-        let response = self.accept(shared, from, message, None);
-        self.keep_served(shared, from, message, response);
-    }
-
-    /// A change of theirs that the owner is to answer.
-    fn hand_up(
-        &mut self,
-        shared: &mut Shared,
-        from: Peer,
-        (message, raw): Request<'_>,
-        sent: Box<[u8]>,
-    ) {
-        let request = raw.into();
-        let until = shared.now + shared.options.accept_within;
-        let mut served =
-            Served::new(message, answers_to(message, from), Wait::Owner { request, until });
-        served.response = sent;
-        self.serve(served);
-        let sdp = sdp_of(message).map(<[u8]>::to_vec);
-        shared.tell(SipHeard::Reinvited { leg: self.head.id, sdp });
-    }
-
-    /// The owner answers their change.
-    pub fn order_answer(&mut self, shared: &mut Shared, sdp: Option<Vec<u8>>) {
-        let Some(at) = self.served.iter().position(Served::is_open) else {
-            shared.counters.orders_ignored += 1;
-            return;
-        };
-        match sdp {
-            Some(sdp) => {
-                self.remember_sdp(&sdp);
-                self.answer_open(shared, at, 200, Some(&sdp));
-            }
-            None => self.answer_open(shared, at, 488, None),
-        }
-        self.send_next_offer(shared);
-    }
-
-    /// Answers a request that was kept for it.
-    fn answer_open(&mut self, shared: &mut Shared, at: usize, status: u16, sdp: Option<&[u8]>) {
-        let (now, lasts) = (shared.now, shared.options.transaction());
-        let (t1, t2) = (shared.options.t1, shared.options.t2);
-        let done = Wait::Repeats(now + lasts);
-        let served = &mut self.served[at];
-        let back = served.back;
-        let Wait::Owner { request, .. } = std::mem::replace(&mut served.wait, done) else { return };
-        let accepted = status < 300;
-        served.accepted = accepted;
-        if served.method == Method::Invite {
-            // A 2xx is repeated on a connection too (RFC 3261, 13.3.1.4).
-            let by = if accepted { Transport::Udp } else { back.transport };
-            served.wait = Wait::Ack(Repeat::new(now, by, t1, t2, lasts));
-        }
-        let Ok(request) = parse(&request) else { return };
-        let response = if accepted {
-            if let Some(kept) = self.kept() {
-                self.retarget(shared, kept, &request);
-            }
-            self.accept(shared, back, &request, sdp)
-        } else {
-            shared.respond(&request, back, status, None)
-        };
-        self.served[at].response = response;
-    }
-
-    /// 200 to a re-INVITE or UPDATE.
-    fn accept(
-        &mut self,
-        shared: &mut Shared,
-        from: Peer,
-        request: &Message<'_>,
-        sdp: Option<&[u8]>,
-    ) -> Box<[u8]> {
-        shared.respond_with(request, from, 200, None, |mut answer, shared| {
-            self.head.add_contact(&mut answer, shared, from.transport);
-            answer.header(Name::Allow, ALLOW).header(Name::Supported, "timer");
-            self.add_session(&mut answer);
-            match sdp {
-                Some(sdp) => answer.finish_with(SDP, sdp),
-                None => answer.finish(),
-            }
-        })
-    }
-
     fn on_info(&mut self, shared: &mut Shared, from: Peer, message: &Message<'_>) {
         let response = shared.respond(message, from, 200, None);
         self.keep_served(shared, from, message, response);
@@ -258,7 +110,7 @@ impl Leg {
         served.wait = Wait::Repeats(shared.in_a_transaction());
         if served.accepted && served.wants_offer && self.phase == Phase::Up {
             // We offered in our 2xx; this is their answer.
-            let result = sdp_of(message).map(<[u8]>::to_vec).ok_or(488);
+            let result = message.sdp().map(<[u8]>::to_vec).ok_or(488);
             shared.tell(SipHeard::Renegotiated { leg: self.head.id, result });
         }
         self.send_next_offer(shared);
@@ -275,19 +127,6 @@ impl Leg {
             self.answer_open(shared, at, 487, None);
         }
         true
-    }
-
-    /// Whether a change of theirs is under way.
-    pub(super) fn has_open_change(&self) -> bool {
-        self.served.iter().any(|served| served.is_open() || matches!(served.wait, Wait::Ack(_)))
-    }
-
-    /// The dialog ends: what they wait for has no answer any more.
-    pub(super) fn refuse_open(&mut self, shared: &mut Shared) {
-        while let Some(at) = self.served.iter().position(Served::is_open) {
-            let status = if self.served[at].method == Method::Invite { 487 } else { 481 };
-            self.answer_open(shared, at, status, None);
-        }
     }
 
     /// Repeats of our finals, and the end of waiting.
@@ -323,7 +162,7 @@ impl Leg {
         }
     }
 
-    fn refuse_request(
+    pub(super) fn refuse_request(
         &mut self,
         shared: &mut Shared,
         from: Peer,
@@ -334,30 +173,15 @@ impl Leg {
         self.keep_served(shared, from, message, response);
     }
 
-    fn refuse_for_min_se(
-        &mut self,
-        shared: &mut Shared,
-        from: Peer,
-        message: &Message<'_>,
-        min_se: u32,
-    ) {
-        shared.counters.requests_refused += 1;
-        let response = shared.respond_with(message, from, 422, None, |mut answer, _| {
-            answer.header(Name::MinSe, min_se);
-            answer.finish()
-        });
-        self.keep_served(shared, from, message, response);
-    }
-
     /// An answered request, kept for its repeats.
-    fn keep_served(
+    pub(super) fn keep_served(
         &mut self,
         shared: &mut Shared,
         from: Peer,
         message: &Message<'_>,
         response: Box<[u8]>,
     ) {
-        let back = answers_to(message, from);
+        let back = answer_goes_to(message, from);
         let wants_ack = message.method() == Some(Method::Invite);
         let (now, lasts) = (shared.now, shared.options.transaction());
         let (t1, t2) = (shared.options.t1, shared.options.t2);
@@ -370,7 +194,7 @@ impl Leg {
         self.serve(served);
     }
 
-    fn serve(&mut self, served: Served) {
+    pub(super) fn serve(&mut self, served: Served) {
         if self.served.len() == SERVED_MAX
             && let Some(oldest) =
                 self.served.iter().position(|s| matches!(s.wait, Wait::Repeats(_)))
@@ -379,59 +203,8 @@ impl Leg {
         }
         // All of them open or unacknowledged: a peer that does that loses the repeats.
         if self.served.len() < SERVED_MAX {
+            self.served.reserve_exact(1);
             self.served.push(served);
         }
     }
-}
-
-/// Refuses a request, with the headers that its status wants.
-pub(crate) fn refuse(
-    shared: &mut Shared,
-    from: Peer,
-    message: &Message<'_>,
-    status: u16,
-    to_tag: Option<&str>,
-) -> Box<[u8]> {
-    shared.counters.requests_refused += 1;
-    let retry_after = shared.dice.between(0, 10);
-    let method = message.cseq().1;
-    shared.respond_with(message, from, status, to_tag, |mut answer, _| {
-        match status {
-            405 => {
-                answer.header(Name::Allow, ALLOW);
-            }
-            420 => {
-                let unknown = message.headers(Name::Require).filter(|t| is_unknown_extension(t));
-                for tag in unknown {
-                    answer.header(Name::Unsupported, tag);
-                }
-            }
-            // A second change before the first is answered (RFC 3261, 14.2; RFC 3311, 5.2).
-            500 if matches!(method, Method::Invite | Method::Update) => {
-                answer.header(Name::RetryAfter, retry_after);
-            }
-            _ => {}
-        }
-        answer.finish()
-    })
-}
-
-/// 200 to OPTIONS: what we take (RFC 3261, 11.2).
-pub(crate) fn about_us(shared: &mut Shared, from: Peer, message: &Message<'_>) -> Box<[u8]> {
-    let tag = shared.stateless_tag(message);
-    shared.respond_with(message, from, 200, Some(&tag), |mut answer, _| {
-        answer.header(Name::Allow, ALLOW);
-        answer.header(Name::Accept, SDP);
-        answer.header(Name::Supported, "100rel, timer");
-        answer.finish()
-    })
-}
-
-/// An option tag that we do not know.
-pub(crate) fn is_unknown_extension(tag: &str) -> bool {
-    !status::OPTION_TAGS.iter().any(|known| known.eq_ignore_ascii_case(tag))
-}
-
-fn answers_to(message: &Message<'_>, from: Peer) -> Peer {
-    crate::shared::answer_goes_to(message, from)
 }

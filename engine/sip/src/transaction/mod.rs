@@ -34,7 +34,7 @@ impl Repeat {
         lasts: Duration,
     ) -> Self {
         let at = (transport == Transport::Udp).then(|| now + t1);
-        Self { interval: t1, cap, at, ends: now + lasts }
+        Self { interval: t1, cap, at, ends: now.saturating_add(lasts) }
     }
 
     /// Only waits.
@@ -62,15 +62,13 @@ impl Repeat {
         due
     }
 
-    /// No more repeats, the wait goes on.
-    pub fn stop(&mut self) {
-        self.at = None;
-    }
-
-    /// A provisional answer to a request that is no INVITE: from now on every T2 (17.1.2.2).
+    /// A provisional answer to a request that is no INVITE: from now on every T2 (17.1.2.2). More
+    /// of them change nothing.
     pub fn slow_down(&mut self, now: Duration, t2: Duration) {
-        self.interval = t2;
-        self.at = self.at.map(|_| now + t2);
+        if self.interval < t2 {
+            self.interval = t2;
+            self.at = self.at.map(|_| now + t2);
+        }
     }
 
     /// The connection that it went over is gone: sent again as if it had been a datagram.

@@ -22,6 +22,8 @@ pub(crate) enum Wait {
 #[derive(Debug)]
 pub(crate) struct Served {
     branch: Box<str>,
+    /// Who sent it, by its Via: two peers may happen on one branch (RFC 3261, 17.2.3).
+    sent_by: (Box<str>, Option<u16>),
     pub method: Method,
     pub cseq: u32,
     /// Where its answer goes.
@@ -38,10 +40,13 @@ pub(crate) struct Served {
 impl Served {
     pub fn new(request: &Message<'_>, back: Peer, wait: Wait) -> Self {
         let (cseq, method) = request.cseq();
-        let branch = request.top_via().branch().unwrap_or("").into();
+        let via = request.top_via();
+        let branch = via.branch().unwrap_or("").into();
+        let sent_by = (via.host.into(), via.port);
         let wants_offer = request.body().is_empty();
         Self {
             branch,
+            sent_by,
             method,
             cseq,
             back,
@@ -59,8 +64,10 @@ impl Served {
     }
 
     pub fn has_branch_of(&self, request: &Message<'_>) -> bool {
-        let branch = request.top_via();
-        branch.branch().unwrap_or("") == &*self.branch && self.cseq == request.cseq().0
+        let via = request.top_via();
+        via.branch().unwrap_or("") == &*self.branch
+            && (via.host, via.port) == (&*self.sent_by.0, self.sent_by.1)
+            && self.cseq == request.cseq().0
     }
 
     /// The owner has not answered it yet.

@@ -85,13 +85,13 @@ fn rows_fit_their_terminal() {
         text += &table;
     }
     expect![[r#"
-        TIME     CALL     PHONE           OUTCOME         SIP    RING    TALK GATEWAY
-        14:13:20 da523a44 +8613800000017  completed       200   3.0 s   4.9 s carrier-b
-        14:13:20 da523a44 (sealed)        dialing           –       –       – carrier-a
-        14:13:20 da523a44 a-very-long-na… completed       200   3.0 s 9:59:59 线路一号…
-        TIME     CALL                                 PHONE           OUTCOME         SIP    RING    TALK GATEWAY          REASON
-        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc +8613800000017  completed       200   3.0 s   4.9 s carrier-b        answered
-        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc (sealed)        dialing           –       –       – carrier-a
-        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc a-very-long-na… completed       200   3.0 s 9:59:59 线路一号线路一…  answered
+        TIME     CALL     PHONE            OUTCOME         SIP   RING    TALK GATEWAY
+        14:13:20 da523a44 +8613800000017   completed       200  3.0 s   4.9 s carrier-b
+        14:13:20 da523a44 (sealed)         dialing           –      –       – carrier-a
+        14:13:20 da523a44 …e-of-a-sip-user completed       200  3.0 s 9:59:59 …线路一号
+        TIME     CALL                                 PHONE            OUTCOME         SIP   RING    TALK GATEWAY          REASON
+        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc +8613800000017   completed       200  3.0 s   4.9 s carrier-b        answered
+        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc (sealed)         dialing           –      –       – carrier-a
+        14:13:20 da523a44-0d9b-511f-a4c1-3747118583bc …e-of-a-sip-user completed       200  3.0 s 9:59:59 …路一号线路一号  answered
     "#]].assert_eq(&text);
 }

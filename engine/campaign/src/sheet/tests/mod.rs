@@ -5,11 +5,11 @@ mod good;
 
 use super::*;
 use expect_test::Expect;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A row, unless its number stood in an earlier one.
-fn once(row: SheetRow, seen: &mut HashMap<String, u32>) -> Result<SheetRow, Rejected> {
+fn once(row: SheetRow, seen: &mut BTreeMap<String, u32>) -> Result<SheetRow, Rejected> {
     let first = *seen.entry(row.phone.as_str().to_owned()).or_insert(row.line);
     if first == row.line { Ok(row) } else { Err(Rejected::duplicate(&row, first)) }
 }
@@ -23,7 +23,7 @@ fn told(list: impl Read, region: Option<&str>) -> String {
         Err(fault) => return format!("fault: {fault}\n"),
     };
     let mut text = String::new();
-    let mut seen = HashMap::new();
+    let mut seen = BTreeMap::new();
     for row in sheet {
         let row = row.map(|row| row.and_then(|row| once(row, &mut seen)));
         match row {

@@ -9,7 +9,11 @@ use std::time::Duration;
 use sip::port::{Peer, Transport};
 
 use super::script::{Act, Ask, Plan, Reply, Say, Step};
-use super::text::{Text, bracketed};
+use super::text::Text;
+
+// By its path: an example takes these files too.
+#[path = "asking.rs"]
+mod asking;
 
 const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
@@ -108,7 +112,9 @@ impl Callee {
             open.push("a request of the callee has no answer".to_owned());
         }
         for (tag, cseq) in self.accepted.iter().filter(|(tag, cseq)| heard(tag, *cseq)) {
-            if !self.acked.contains(&(tag.clone(), *cseq)) && !self.plan.mute {
+            let acked = self.acked.contains(&(tag.clone(), *cseq));
+            // One in five is lost: now and then each of three ACKs. Then the BYE ends it.
+            if !acked && !self.byed.contains(tag) && !self.plan.mute {
                 open.push(format!("the callee's {tag} has no ACK for its 2xx to {cseq} INVITE"));
             }
             if !self.byed.contains(tag) {
@@ -116,7 +122,7 @@ impl Callee {
             }
         }
         let rings = |i: &&Invited| i.rings && !i.refused && !i.answered && rang(i.text.branch());
-        if !self.plan.ignores_cancel {
+        if !self.plan.ignores_cancel && self.plan.refuses_cancel.is_none() {
             open.extend(self.invited.iter().filter(rings).map(|_| "the callee rings".into()));
         }
         open
@@ -183,8 +189,13 @@ impl Callee {
             return self.reinvite(now, invite, &text);
         }
         let nth = self.invited.iter().filter(|i| i.text.tag("To").is_empty()).count() - 1;
-        let steps =
+        let mut steps =
             self.plan.invites.get(nth).or(self.plan.invites.last()).cloned().unwrap_or_default();
+        // An INVITE beside another one is another call to it, with tags of its own.
+        let beside = |i: &Invited| i.text.tag("To").is_empty() && !i.refused;
+        if self.invited[..invite].iter().any(beside) {
+            steps.iter_mut().for_each(|step| step.act.retag(nth));
+        }
         self.steps.extend(steps.into_iter().map(|Step { after, act }| (now + after, invite, act)));
         self.timeout(now);
     }
@@ -201,7 +212,9 @@ impl Callee {
 
     fn say(&mut self, now: Duration, invite: usize, say: &Say) {
         let invited = &mut self.invited[invite];
-        if invited.refused || (say.status >= 300 || say.status < 200) && invited.answered {
+        // A 2xx of another fork may follow anything, through a proxy that has refused the call.
+        let session = (200..300).contains(&say.status);
+        if !session && (invited.refused || invited.answered) {
             return;
         }
         let text = invited.text.clone();
@@ -243,7 +256,7 @@ impl Callee {
         if let Some(until) = until {
             // On a stream a 2xx is still repeated (RFC 3261, 13.3.1.4), all else is not.
             let again = transport == Transport::Udp || matches!(until, Until::Ack(..));
-            self.repeat(now, until, transport, None, bytes, again);
+            self.repeat(now, until, transport, bytes, again);
         }
     }
 
@@ -258,6 +271,9 @@ impl Callee {
         if self.plan.ignores_cancel {
             return;
         }
+        if let Some(status) = self.plan.refuses_cancel {
+            return self.request(now, transport, text, Some((status, vec![], "")));
+        }
         let invite = self.invited.iter().position(|i| i.text.branch() == text.branch());
         let status = if invite.is_some() { 200 } else { 481 };
         self.request(now, transport, text, Some((status, vec![], "")));
@@ -265,14 +281,9 @@ impl Callee {
             invite.filter(|&i| !self.invited[i].answered && !self.invited[i].refused)
         {
             self.steps.retain(|(_, of, _)| *of != invite);
-            let say = Say {
-                status: 487,
-                tag: "c",
-                rseq: None,
-                contact: None,
-                headers: vec![],
-                sdp: None,
-            };
+            let tag = self.plan.cancel_tag.unwrap_or("c");
+            let say =
+                Say { status: 487, tag, rseq: None, contact: None, headers: vec![], sdp: None };
             self.say(now, invite, &say);
         }
     }
@@ -297,7 +308,14 @@ impl Callee {
         let bytes = reply.map(|(status, headers, sdp)| {
             let mut headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
             if text.method() == "REGISTER" && status == 200 {
-                headers.push(format!("Contact: {}", text.header("Contact")));
+                // `expires=40` is said in the Contact, as registrars do.
+                let granted = headers.iter().position(|h| h.starts_with("expires="));
+                let granted = granted.map(|at| format!(";{}", headers.remove(at)));
+                let granted = granted.unwrap_or_default();
+                headers.push(format!(
+                    "Contact: <sip:other@10.9.9.9>;expires=7, {}{granted}",
+                    text.header("Contact")
+                ));
             }
             self.plan.response(text, status, "c", &headers, "application/sdp", sdp)
         });
@@ -315,103 +333,6 @@ impl Callee {
         replies.and_then(|replies| replies.get(*nth - 1).cloned()).unwrap_or(otherwise)
     }
 
-    fn ask(&mut self, now: Duration, invite: usize, ask: Ask) {
-        let Invited { text: theirs, transport, .. } = &self.invited[invite];
-        let transport = *transport;
-        self.cseq += 1;
-        let cseq = ask.cseq.unwrap_or(self.cseq);
-        let branch = format!("z9hG4bKask{}-{cseq}-{}", self.address.port(), self.asks.len());
-        if ask.method == "BYE" {
-            self.byed.insert(ask.tag.unwrap_or("c").to_owned());
-        }
-        let from = ask.from.unwrap_or("");
-        let via = if from.is_empty() { self.address.to_string() } else { from.to_owned() };
-        let tag = ask.tag.unwrap_or("c");
-        let contact = match ask.method {
-            "INVITE" | "UPDATE" if !ask.headers.iter().any(|h| h.starts_with("Contact:")) => {
-                format!("Contact: <sip:callee@{}>\r\n", self.address)
-            }
-            _ => String::new(),
-        };
-        let more: String = ask.headers.iter().map(|h| format!("{h}\r\n")).collect();
-        let typed = if ask.body.is_empty() {
-            String::new()
-        } else {
-            format!("Content-Type: {}\r\n", ask.content_type)
-        };
-        let bytes = format!(
-            "{} {} SIP/2.0\r\nVia: SIP/2.0/{} {via};branch={branch};rport\r\nMax-Forwards: 70\r\nFrom: <{}>;tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {}\r\n{contact}{more}{typed}Content-Length: {}\r\n\r\n{}",
-            ask.method,
-            bracketed(theirs.header("Contact")),
-            if transport == Transport::Udp { "UDP" } else { "TCP" },
-            bracketed(theirs.header("To")),
-            theirs.header("From"),
-            theirs.header("Call-ID"),
-            ask.method,
-            ask.body.len(),
-            ask.body,
-        )
-        .into_bytes();
-        let from = ask.from.map(|address| Peer { transport, address: address.parse().unwrap() });
-        self.asks.push((branch.clone(), ask, Text::of(&bytes)));
-        self.out
-            .push_back(Sent { from: from.unwrap_or(self.here(transport)), bytes: bytes.clone() });
-        self.repeat(
-            now,
-            Until::Answer(branch),
-            transport,
-            from,
-            bytes,
-            transport == Transport::Udp,
-        );
-    }
-
-    fn cancel_ask(&mut self, _now: Duration) {
-        let Some((_, _, text)) = self.asks.last() else { return };
-        let bytes =
-            text.0.replacen("INVITE ", "CANCEL ", 1).replacen(" INVITE\r\n", " CANCEL\r\n", 1);
-        let bytes = bytes.split("\r\nContact:").next().unwrap().to_owned()
-            + "\r\nContent-Length: 0\r\n\r\n";
-        self.send(Transport::Udp, bytes.into_bytes());
-    }
-
-    /// An answer to a request of ours: an ACK follows one to INVITE.
-    fn answered(&mut self, _now: Duration, text: &Text) {
-        let Some(status @ 200..) = text.status() else {
-            // A 1xx to an INVITE ends its repetition (Timer A).
-            if text.cseq_method() == "INVITE" {
-                self.repeats.retain(|r| r.until != Until::Answer(text.branch().to_owned()));
-            }
-            return;
-        };
-        self.repeats.retain(|r| r.until != Until::Answer(text.branch().to_owned()));
-        let Some((_, ask, request)) = self.asks.iter().find(|(branch, ..)| branch == text.branch())
-        else {
-            return;
-        };
-        if text.cseq_method() != "INVITE" || self.plan.mute {
-            return;
-        }
-        let (uri, branch) = match status {
-            ..300 => {
-                (bracketed(text.header("Contact")).to_owned(), format!("{}-ack", text.branch()))
-            }
-            _ => (request.uri().to_owned(), text.branch().to_owned()),
-        };
-        let sdp = if status < 300 { ask.ack_sdp } else { "" };
-        let typed = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let bytes = format!(
-            "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch};rport\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} ACK\r\n{typed}Content-Length: {}\r\n\r\n{sdp}",
-            self.address,
-            text.header("From"),
-            text.header("To"),
-            text.header("Call-ID"),
-            text.cseq(),
-            sdp.len(),
-        );
-        self.send(Transport::Udp, bytes.into_bytes());
-    }
-
     fn here(&self, transport: Transport) -> Peer {
         Peer { transport, address: self.address }
     }
@@ -426,12 +347,11 @@ impl Callee {
         now: Duration,
         until: Until,
         transport: Transport,
-        from: Option<Peer>,
         bytes: Vec<u8>,
         again: bool,
     ) {
         if again {
-            let from = from.unwrap_or(self.here(transport));
+            let from = self.here(transport);
             self.repeats.push(Repeat {
                 until,
                 from,
@@ -441,61 +361,5 @@ impl Callee {
                 ends: now + GIVE_UP,
             });
         }
-    }
-}
-
-impl Plan {
-    /// A response to `request` (RFC 3261, 8.2.6.2).
-    fn response(
-        &self,
-        request: &Text,
-        status: u16,
-        tag: &str,
-        headers: &[String],
-        content_type: &str,
-        body: &str,
-    ) -> Vec<u8> {
-        let to = request.header("To");
-        let tag = if to.contains(";tag=") || tag.is_empty() {
-            String::new()
-        } else {
-            format!(";tag={tag}")
-        };
-        let more: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
-        let typed = if body.is_empty() {
-            String::new()
-        } else {
-            format!("Content-Type: {content_type}\r\n")
-        };
-        let via = request.header("Via");
-        let via = match self.sees_us_as {
-            Some(address) => {
-                let (ip, port) = address.rsplit_once(':').unwrap();
-                via.replace(";rport", &format!(";rport={port};received={ip}"))
-            }
-            None => via.to_owned(),
-        };
-        format!(
-            "SIP/2.0 {status} {}\r\nVia: {via}\r\nFrom: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{more}{typed}Content-Length: {}\r\n\r\n{body}",
-            phrase(status),
-            request.header("From"),
-            request.header("Call-ID"),
-            request.header("CSeq"),
-            body.len(),
-        )
-        .into_bytes()
-    }
-}
-
-fn phrase(status: u16) -> &'static str {
-    match status {
-        100 => "Trying",
-        180 => "Ringing",
-        183 => "Session Progress",
-        200 => "OK",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        503 => "Service Unavailable",
-        _ => "Whatever",
     }
 }

@@ -7,7 +7,7 @@ use super::run::{Run, World};
 use super::script::Script;
 
 /// Seeds of runs with many faults at once.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 18;
 
 /// The ladder of the run without faults is as expected, and no promise is broken in it, nor with
 /// each single datagram lost, doubled or overtaken, nor with many of them.

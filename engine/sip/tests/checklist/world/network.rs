@@ -22,6 +22,10 @@ pub enum Faults {
         lost: u64,
         doubled: u64,
     },
+    /// A third of what comes to us comes with a mangled copy before it.
+    Mangle {
+        seed: u64,
+    },
 }
 
 /// A datagram or message on its way.
@@ -31,6 +35,14 @@ pub struct Flying {
     /// The other side.
     pub peer: Peer,
     pub bytes: Vec<u8>,
+    /// Nobody meant it so.
+    pub mangled: bool,
+}
+
+impl Flying {
+    pub fn honest(to_us: bool, peer: Peer, bytes: Vec<u8>) -> Self {
+        Self { to_us, peer, bytes, mangled: false }
+    }
 }
 
 pub struct Network {
@@ -48,7 +60,10 @@ const HOLD: Duration = ms(5000);
 
 impl Network {
     pub fn new(faults: Faults) -> Self {
-        let seed = if let Faults::Random { seed, .. } = faults { seed } else { 0 };
+        let seed = match faults {
+            Faults::Random { seed, .. } | Faults::Mangle { seed } => seed,
+            _ => 0,
+        };
         let dice = Dice(seed);
         Self { faults, dice, flying: BTreeMap::new(), held: None, sent: 0, datagrams: 0 }
     }
@@ -74,6 +89,11 @@ impl Network {
                         self.fly(now + delay, flying.clone());
                     }
                 }
+            }
+            Faults::Mangle { .. } if flying.to_us && self.dice.below(3) == 0 => {
+                let bytes = mangle(&mut self.dice, &flying.bytes);
+                self.fly(now + LATENCY, Flying { bytes, mangled: true, ..flying.clone() });
+                self.fly(now + LATENCY, flying);
             }
             _ => self.fly(now + LATENCY, flying),
         }
@@ -103,6 +123,50 @@ impl Network {
         }
         Some(arrived)
     }
+}
+
+/// A message with a few things changed: bytes, lines, numbers, tags.
+fn mangle(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
+    const LINES: [&str; 14] = [
+        "RSeq: 1",
+        "Require: 100rel",
+        "Require: foo",
+        "Session-Expires: 90;refresher=uac",
+        "Min-SE: 4000000000",
+        "Retry-After: 1",
+        "Contact: <sip:x@10.0.0.9>, <sip:y@10.0.0.9;lr>;q=0.5",
+        "Contact: *",
+        "Record-Route: <sip:10.0.0.9>",
+        "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"",
+        "Content-Length: 99999",
+        "Content-Type: application/sdp",
+        "To: <sip:x@y>;tag=zz",
+        "CSeq: 2147483647 BYE",
+    ];
+    const STATUSES: [&str; 12] =
+        ["100", "180", "183", "199", "200", "202", "302", "401", "422", "486", "491", "699"];
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    for _ in 0..=dice.below(2) {
+        let mut lines: Vec<String> = text.split("\r\n").map(str::to_owned).collect();
+        let at = dice.below(lines.len() as u64) as usize;
+        match dice.below(6) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[at].clone()),
+            2 => lines.insert(at.max(1), LINES[dice.below(14) as usize].to_owned()),
+            3 if text.starts_with("SIP/2.0 ") => {
+                lines[0].replace_range(8..11, STATUSES[dice.below(12) as usize]);
+            }
+            4 => lines[at] = lines[at].replace(['1', '2'], "9"),
+            _ => lines[at] = lines[at].replace("tag=", "tag=x").replace("INVITE", "BYE"),
+        }
+        text = lines.join("\r\n");
+    }
+    let mut bytes = text.into_bytes();
+    if dice.below(3) == 0 && !bytes.is_empty() {
+        let at = dice.below(bytes.len() as u64) as usize;
+        bytes[at] = dice.below(256) as u8;
+    }
+    bytes
 }
 
 /// SplitMix64.

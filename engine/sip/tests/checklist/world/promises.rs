@@ -18,6 +18,8 @@ pub struct Promises {
     byed: BTreeSet<String>,
     rang: BTreeSet<String>,
     invites: BTreeSet<String>,
+    /// The legs are orphans.
+    pub orphans: bool,
     terminals: Vec<String>,
     pub broken: Vec<String>,
 }
@@ -25,6 +27,7 @@ pub struct Promises {
 impl Promises {
     pub fn sent(&mut self, text: &Text) {
         match text.method() {
+            "" => self.broken.push("an empty message".into()),
             "INVITE" if text.tag("To").is_empty() => {
                 self.invites.insert(text.branch().to_owned());
             }
@@ -36,11 +39,13 @@ impl Promises {
             "BYE" => {
                 let tag = text.tag("To").to_owned();
                 let acked = self.answers.iter().any(|((t, _), acked)| *t == tag && *acked);
-                if !acked {
+                if !acked && !self.orphans {
                     self.broken.push("a BYE before the ACK".into());
                 }
                 self.byed.insert(tag);
             }
+            // An orphan's: what came of its INVITE is not known.
+            "CANCEL" if self.orphans => {}
             "CANCEL" if !self.rang.contains(text.branch()) => {
                 self.broken.push("a CANCEL before a 1xx".into());
             }
@@ -64,6 +69,13 @@ impl Promises {
                 self.refusals.entry(text.branch().to_owned()).or_default();
             }
             _ => {}
+        }
+    }
+
+    /// What reached the process before us.
+    pub fn received_before(&mut self, text: &Text) {
+        if text.cseq_method() == "INVITE" {
+            self.rang.insert(text.branch().to_owned());
         }
     }
 

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sip::ids::{Owner, dial_ids};
-use sip::port::{Dial, GatewayId, LegId, Output, Peer, SipHeard, SipOrder, Targets, Transport};
+use sip::port::{
+    Dial, GatewayId, LegId, Output, Peer, Refusal, SipHeard, SipOrder, Targets, Transport,
+};
 use sip::{Options, UserAgent};
 
 use super::callee::Callee;
@@ -47,6 +49,15 @@ impl Run {
         }
     }
 
+    /// How the call was refused.
+    pub fn refusal(&self) -> &Refusal {
+        let refused = self.heard.iter().find_map(|heard| match heard {
+            SipHeard::Refused { refusal, .. } => Some(&**refusal),
+            _ => None,
+        });
+        refused.unwrap_or_else(|| panic!("not refused\n{}", self.ladder))
+    }
+
     /// Our answers of that status.
     pub fn responses(&self, status: u16) -> Vec<&Text> {
         let texts = self.sent.iter().map(|(_, text)| text);
@@ -60,6 +71,8 @@ impl Run {
 }
 
 pub const LEG: LegId = LegId(1);
+/// What the ids of a call are made of, beside its leg.
+const RANDOM: u128 = 0x1234_5678_9abc_def0_1357_9bdf_0246_8ace;
 /// A run that needs more steps than this does not end by itself.
 const STEPS_MAX: usize = 20_000;
 
@@ -71,6 +84,8 @@ pub struct World {
     callees: BTreeMap<SocketAddr, Callee>,
     /// What the owner, DNS and the transport do, and when.
     due: Vec<(Duration, Due)>,
+    /// Nobody is there before.
+    deaf_until: Duration,
     run: Run,
 }
 
@@ -78,6 +93,7 @@ enum Due {
     Order(SipOrder),
     Resolved(GatewayId),
     Failed(Peer),
+    Inject(Peer, fn(&Text) -> String),
 }
 
 impl World {
@@ -93,6 +109,7 @@ impl World {
             network: Network::new(faults),
             promises: Promises::default(),
             due: vec![],
+            deaf_until: Duration::ZERO,
             run: Run {
                 ladder: String::new(),
                 sent: vec![],
@@ -107,21 +124,60 @@ impl World {
 
     /// Dials, and lets everything happen until nothing waits any more.
     pub fn call(mut self) -> Run {
-        let ids = dial_ids(Owner { shard: 0, leg: LEG }, 0x1234_5678_9abc_def0_1357_9bdf_0246_8ace);
-        let dial = Dial {
-            leg: LEG,
-            gateway: GatewayId(0),
-            ids,
-            to: self.script.to.into(),
-            from: self.script.from.map(str::to_owned),
-            offer: self.script.offer.into(),
-        };
-        self.due.push((self.now, Due::Order(SipOrder::Dial(Box::new(dial)))));
         for (at, wish) in self.script.wishes.clone() {
             self.due.push((at, Due::Order(order(wish))));
         }
+        for (at, from, what) in self.script.injections.clone() {
+            self.due.push((at, Due::Inject(from, what)));
+        }
+        self.calls(&[0])
+    }
+
+    /// Dials several times.
+    pub fn calls(mut self, at: &[u64]) -> Run {
+        for (leg, at) in (LEG.0..).map(LegId).zip(at) {
+            let dial = self.dial(leg);
+            self.due.insert(0, (ms(*at), Due::Order(SipOrder::Dial(Box::new(dial)))));
+        }
         self.go(None);
-        self.finish(1)
+        self.finish(at.len())
+    }
+
+    fn dial(&self, leg: LegId) -> Dial {
+        Dial {
+            leg,
+            gateway: GatewayId(0),
+            ids: dial_ids(Owner { shard: 0, leg }, RANDOM),
+            to: self.script.to.into(),
+            from: self.script.from.map(str::to_owned),
+            offer: self.script.offer.into(),
+        }
+    }
+
+    /// An earlier process, that called the leg so, sent its INVITE at 0 and is gone. `resend` is
+    /// what its last repeat added to the branch.
+    pub fn left_behind(&mut self, leg: LegId, resend: &str) {
+        let mut options = Options::new(US.parse().unwrap(), vec![self.script.gateway.clone()]);
+        options.contact = Some(US.parse().unwrap());
+        let mut agent = UserAgent::new(options, [9; 32]);
+        agent.order(Duration::ZERO, SipOrder::Dial(Box::new(self.dial(leg))));
+        while let Some(output) = agent.poll_output() {
+            if let Output::Transmit { to, bytes } = output {
+                let turn: u32 = resend.trim_start_matches('.').parse().unwrap_or(0);
+                let text = String::from_utf8(bytes).unwrap();
+                let text = text.replacen(";rport", &format!("{resend};rport"), 1);
+                let text = text.replacen("CSeq: 1", &format!("CSeq: {}", 1 + turn), 1);
+                self.network.send(Duration::ZERO, Flying::honest(false, to, text.into()));
+            }
+        }
+        // What it heard died with it.
+        self.deaf_until = ms(5000);
+    }
+
+    /// The transport reports an error for datagrams to that address.
+    pub fn fail_at(&mut self, after: u64, address: &str) {
+        let peer = Peer { transport: Transport::Udp, address: address.parse().unwrap() };
+        self.due.push((ms(after), Due::Failed(peer)));
     }
 
     /// Runs a script without a call for so long: registrations, probes.
@@ -135,6 +191,7 @@ impl World {
     /// Orders that the script has no word for, then runs to the end.
     pub fn ordered(mut self, orders: Vec<(Duration, SipOrder)>) -> Run {
         let legs = orders.len();
+        self.promises.orphans = true;
         self.due.extend(orders.into_iter().map(|(at, order)| (at, Due::Order(order))));
         self.go(None);
         self.finish(legs)
@@ -175,6 +232,13 @@ impl World {
         if let Some(at) = self.due.iter().position(|(at, _)| *at <= now) {
             return match self.due.remove(at).1 {
                 Due::Order(order) => self.run.agent.order(now, order),
+                Due::Inject(from, what) => {
+                    let invite = self.run.sent.iter().find(|(_, text)| text.method() == "INVITE");
+                    let bytes = what(&invite.expect("something was dialled").1);
+                    let first = bytes.split("\r\n").next().unwrap_or("");
+                    writeln!(self.run.ladder, "{:<5} ! {first}", now.as_millis()).unwrap();
+                    self.run.agent.receive(now, from, bytes.as_bytes());
+                }
                 Due::Failed(peer) => self.run.agent.transport_failed(now, peer, "refused"),
                 Due::Resolved(gateway) => {
                     let peer = |at: &&str| Peer {
@@ -183,7 +247,8 @@ impl World {
                     };
                     let peers: Vec<Peer> = self.script.targets.iter().map(peer).collect();
                     let ttl = Duration::from_secs(300);
-                    let result = if peers.is_empty() {
+                    let fails = self.script.dns_fails_after.is_some_and(|after| now >= after);
+                    let result = if peers.is_empty() || fails {
                         Err("no such name".into())
                     } else {
                         Ok(Targets { peers, ttl })
@@ -199,12 +264,18 @@ impl World {
     }
 
     fn deliver(&mut self, flying: Flying) {
-        let Flying { to_us, peer, bytes } = flying;
+        let Flying { to_us, peer, bytes, mangled } = flying;
+        if mangled {
+            return self.run.agent.receive(self.now, peer, &bytes);
+        }
         let text = Text::of(&bytes);
         self.line(if to_us { "<" } else { ">" }, peer, &text);
-        if to_us {
+        if to_us && self.now >= self.deaf_until {
             self.promises.received(&text);
             self.run.agent.receive(self.now, peer, &bytes);
+        } else if to_us {
+            // 1xx of an INVITE that was sent before count: the CANCEL does not come too early.
+            self.promises.received_before(&text);
         } else if let Some(callee) = self.callees.get_mut(&peer.address) {
             callee.receive(self.now, peer.transport, &bytes);
         }
@@ -221,7 +292,7 @@ impl World {
                     if self.script.refusing.contains(&(to.transport, to.address)) {
                         self.due.push((self.now + ms(20), Due::Failed(to)));
                     } else {
-                        self.network.send(self.now, Flying { to_us: false, peer: to, bytes });
+                        self.network.send(self.now, Flying::honest(false, to, bytes));
                     }
                 }
                 Output::Resolve { gateway, .. } => {
@@ -234,7 +305,7 @@ impl World {
         let callees = self.callees.values_mut();
         let sent: VecDeque<_> = callees.flat_map(|callee| callee.out.drain(..)).collect();
         for sent in sent {
-            self.network.send(now, Flying { to_us: true, peer: sent.from, bytes: sent.bytes });
+            self.network.send(now, Flying::honest(true, sent.from, sent.bytes));
         }
     }
 
@@ -251,7 +322,7 @@ impl World {
                     }
                 }
             }
-            SipHeard::Reinvited { leg, .. } => {
+            SipHeard::Reinvited { leg, .. } if !self.script.owner_sleeps => {
                 let answer = self.script.reinvite_answer.map(|sdp| sdp.as_bytes().to_vec());
                 self.due.push((now + ms(5), Due::Order(SipOrder::AnswerReinvite(*leg, answer))));
             }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip::port::{GatewayConfig, Reason, Transport};
+use sip::port::{Credentials, GatewayConfig, Peer, Reason, Transport};
+
+use super::text::Text;
 
 /// Milliseconds.
 pub const fn ms(n: u64) -> Duration {
@@ -43,10 +45,10 @@ pub struct Ask {
     pub cseq: Option<u32>,
     /// Instead of the tag of the dialog.
     pub tag: Option<&'static str>,
-    /// Sent from there instead of from the callee's own address.
-    pub from: Option<&'static str>,
     /// What the ACK to a 2xx carries.
     pub ack_sdp: &'static str,
+    /// Does not wait for the ACK to the callee's 2xx, as it should (RFC 3261, 15).
+    pub impatient: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +57,20 @@ pub enum Act {
     Ask(Ask),
     /// CANCEL of the last request that was asked.
     CancelAsk,
+}
+
+impl Act {
+    /// The same in another dialog.
+    pub fn retag(&mut self, nth: usize) {
+        let tag = match self {
+            Self::Say(say) => &mut say.tag,
+            Self::Ask(ask) => ask.tag.get_or_insert("c"),
+            Self::CancelAsk => return,
+        };
+        if !tag.is_empty() {
+            *tag = Box::leak(format!("{tag}-{nth}").into_boxed_str());
+        }
+    }
 }
 
 /// Something the callee does, so long after the INVITE.
@@ -89,8 +105,8 @@ pub fn ask(after: u64, method: &'static str) -> Step {
         body: "",
         cseq: None,
         tag: None,
-        from: None,
         ack_sdp: "",
+        impatient: false,
     };
     Step { after: ms(after), act: Act::Ask(ask) }
 }
@@ -158,12 +174,12 @@ impl Step {
         self.asked(|a| a.cseq = Some(cseq))
     }
 
-    pub fn from(self, address: &'static str) -> Self {
-        self.asked(|a| a.from = Some(address))
-    }
-
     pub fn body(self, content_type: &'static str, body: &'static str) -> Self {
         self.asked(|a| (a.content_type, a.body) = (content_type, body))
+    }
+
+    pub fn impatient(self) -> Self {
+        self.asked(|a| a.impatient = true)
     }
 
     pub fn ack_sdp(self, sdp: &'static str) -> Self {
@@ -184,6 +200,10 @@ pub struct Plan {
     pub replies: Vec<(&'static str, Vec<Reply>)>,
     /// Does not answer CANCEL, nor end the INVITE by it.
     pub ignores_cancel: bool,
+    /// Answers CANCEL so, and goes on with the INVITE.
+    pub refuses_cancel: Option<u16>,
+    /// The tag of its 487.
+    pub cancel_tag: Option<&'static str>,
     /// Its 2xx goes unrepeated, and it acknowledges nothing.
     pub mute: bool,
     /// The address that it sees our messages come from (RFC 3581).
@@ -230,6 +250,16 @@ impl Plan {
         }
     }
 
+    pub fn refusing_cancel(mut self, status: u16) -> Self {
+        self.refuses_cancel = Some(status);
+        self
+    }
+
+    pub fn cancel_tag(mut self, tag: &'static str) -> Self {
+        self.cancel_tag = Some(tag);
+        self
+    }
+
     pub fn seeing_us_as(mut self, address: &'static str) -> Self {
         self.sees_us_as = Some(address);
         self
@@ -256,12 +286,17 @@ pub enum Wish {
     Info(&'static str),
 }
 
+/// When, where from, and what of our INVITE.
+pub type Injection = (Duration, Peer, fn(&Text) -> String);
+
 /// The whole of it.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub gateway: GatewayConfig,
     /// Where the gateway's name leads, in order. Empty: DNS fails.
     pub targets: Vec<&'static str>,
+    /// From then on DNS fails.
+    pub dns_fails_after: Option<Duration>,
     pub callees: Vec<(SocketAddr, Plan)>,
     /// Where a datagram gets an ICMP error, and a connection is refused.
     pub refusing: Vec<(Transport, SocketAddr)>,
@@ -272,13 +307,17 @@ pub struct Script {
     pub talk: Option<Duration>,
     /// How the owner answers a re-INVITE.
     pub reinvite_answer: Option<&'static str>,
+    /// The owner answers no re-INVITE at all.
+    pub owner_sleeps: bool,
     /// The number that is dialled.
     pub to: &'static str,
     pub from: Option<&'static str>,
     pub offer: &'static str,
+    /// Messages from anywhere, made of our INVITE: when, where from, what. They come whole.
+    pub injections: Vec<Injection>,
     /// How many INVITE transactions the script may see.
     pub invites_max: usize,
-    /// The callee hangs up by itself a second after it was acknowledged.
+    /// Our configured Contact.
     pub contact: Option<&'static str>,
 }
 
@@ -288,18 +327,43 @@ impl Script {
         Self {
             gateway: gateway(),
             targets: vec![GATEWAY],
+            dns_fails_after: None,
             callees: vec![(GATEWAY.parse().unwrap(), plan)],
             refusing: vec![],
             wishes: vec![],
             accept_after: Some(ms(5)),
             talk: Some(ms(1000)),
             reinvite_answer: Some(ANSWER),
+            owner_sleeps: false,
             to: "+8613800000017",
             from: Some("+8621000001"),
             offer: OFFER,
+            injections: vec![],
             invites_max: 1,
             contact: Some(US),
         }
+    }
+
+    /// A call that is up from 30 ms on; the callee does these steps, and we hang up at 20 s.
+    pub fn up(steps: impl IntoIterator<Item = Step>) -> Self {
+        let plan = Plan::invite([say(0, 200)].into_iter().chain(steps));
+        Self::new(plan).no_bye().at(20_000, Wish::Bye(None))
+    }
+
+    /// The same, with how the callee answers ours.
+    pub fn up_with(change: impl FnOnce(Plan) -> Plan) -> Self {
+        Self::new(change(Plan::invite([say(0, 200)]))).no_bye().at(20_000, Wish::Bye(None))
+    }
+
+    /// We hang up at 90 s only.
+    pub fn later(self) -> Self {
+        self.with(|s| s.wishes.retain(|(at, _)| *at != ms(20_000))).at(90_000, Wish::Bye(None))
+    }
+
+    /// The gateway asks for name and password, and gets these.
+    pub fn with_account(self) -> Self {
+        let (username, password) = ("trunk7".into(), "secret".into());
+        self.gateway(|g| g.credentials = Some(Credentials { username, password }))
     }
 
     pub fn callee(mut self, address: &str, plan: Plan) -> Self {
@@ -309,6 +373,13 @@ impl Script {
 
     pub fn at(mut self, after: u64, wish: Wish) -> Self {
         self.wishes.push((ms(after), wish));
+        self
+    }
+
+    /// A datagram from somewhere, made of our INVITE.
+    pub fn inject(mut self, after: u64, from: &str, what: fn(&Text) -> String) -> Self {
+        let from = Peer { transport: Transport::Udp, address: from.parse().unwrap() };
+        self.injections.push((ms(after), from, what));
         self
     }
 

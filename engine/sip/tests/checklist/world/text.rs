@@ -7,7 +7,7 @@ pub struct Text(pub String);
 
 impl Text {
     pub fn of(bytes: &[u8]) -> Self {
-        Self(String::from_utf8(bytes.to_vec()).expect("we write UTF-8 only"))
+        Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
     pub fn first_line(&self) -> &str {

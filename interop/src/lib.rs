@@ -1,0 +1,14 @@
+//! Our node against peers we did not write. For development only: nothing here is shipped.
+//!
+//! - [`caller`]: a node with its own folder and ports, that places calls and waits for their ends.
+//! - [`story`]: what the log tells of a call, in a line that a test can hold against another.
+//! - [`sipp`]: sipp as the callee, by a scenario of `scenarios/`.
+//! - [`line`]: a bad network between a node and a peer, on a seed.
+//! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
+//! - [`process`]: what a process costs, and programs that run beside it.
+
+pub mod caller;
+pub mod ledger;
+pub mod line;
+pub mod sipp;
+pub mod story;

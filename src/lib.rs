@@ -1,0 +1,16 @@
+//! The `callfold` program. Wiring, nothing else: its configuration ([`config`]), and what is typed
+//! ([`cli`]) for the commands beside it.
+
+pub mod cli;
+pub mod config;
+
+mod carrier;
+mod demo;
+mod demo_sound;
+mod dial;
+mod events;
+mod history;
+mod records;
+mod replay;
+mod signals;
+mod verify;
