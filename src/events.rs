@@ -45,10 +45,12 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         for recorded in history.stream(StreamId::call(call))? {
             printer.take(&history, &recorded, 1)?;
         }
-        if printer.printed == 0 {
+        if printer.printed == 0 && history.unknown == 0 {
             anyhow::bail!("there is no call {call} in {}", options.data.display());
         }
-        return Ok(printer.out.flush()?);
+        printer.out.flush()?;
+        history.tell_unknown();
+        return Ok(());
     }
     let mut after = Position(0);
     loop {
@@ -59,6 +61,7 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         })?;
         printer.out.flush()?;
         if !options.follow || is_over() {
+            history.tell_unknown();
             return Ok(());
         }
         history.reader.wait(after, WAIT)?;

@@ -14,6 +14,13 @@ use std::sync::Arc;
 pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {
     let mut history = History::open(data)?;
     let mut events = history.stream(StreamId::call(id))?.into_iter();
+    if history.unknown > 0 {
+        // What it did cannot be known: a state shown all the same would be a guess.
+        bail!(
+            "{id} holds an event that this version of Callfold does not know: run the version that \
+             wrote it, or a later one (`callfold events --call {id}` shows the others)"
+        );
+    }
     let first = events.next();
     let Some((Event::Call(CallEvent::CallRequested(requested)), at)) =
         first.map(|recorded| (recorded.event, recorded.at))

@@ -99,7 +99,11 @@ impl Folder {
     ) {
         self.keys.append_and_sync(&self.keyring.take_new_keys()).unwrap();
         let stored = |(event, at)| NewEvent { encoded: Event::Call(event).encode(), at };
-        let events = events.into_iter().map(stored).collect();
+        self.append_stored(stream, expected, events.into_iter().map(stored).collect());
+    }
+
+    /// Appends what nobody here understands, too.
+    pub fn append_stored(&mut self, stream: StreamId, expected: Expected, events: Vec<NewEvent>) {
         let results = self.log.append(&[Append { stream, expected, events }]);
         results.into_iter().for_each(|result| assert!(result.is_ok()));
         self.log.sync().unwrap();

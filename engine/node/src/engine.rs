@@ -14,6 +14,7 @@ use media::pump::{Pump, PumpOptions};
 use media::sink::Sink;
 use mio::{Poll, Token, Waker};
 use routing::{GatewayOptions, Routing};
+use schemas::event::DecodeError;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
 use schemas::{Event, Position, Recorded, StreamId};
 use sip::UserAgent;
@@ -269,13 +270,20 @@ impl Prepared {
             let Some(last) = stored.last() else { return Ok(()) };
             after = last.position;
             for stored in stored {
-                if stored.stream.as_call().is_none() {
-                    continue;
-                }
+                let Some(call) = stored.stream.as_call() else { continue };
                 let encoded = &stored.encoded;
-                let event = Event::decode(encoded.kind, encoded.version, &encoded.body)
-                    .map_err(|error| NodeError::Replay(format!("{}: {error}", stored.stream)))?;
-                let Event::Call(event) = event else { continue };
+                let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+                    Ok(Event::Call(event)) => event,
+                    Ok(_) => continue,
+                    Err(error @ DecodeError::Unknown { .. }) => {
+                        board.leave(call);
+                        tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
+                        continue;
+                    }
+                    Err(error) => {
+                        return Err(NodeError::Replay(format!("{}: {error}", stored.stream)));
+                    }
+                };
                 let recorded = Recorded {
                     position: stored.position,
                     stream: stored.stream,

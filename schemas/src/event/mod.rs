@@ -71,7 +71,10 @@ pub struct Recorded<E = Event> {
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum DecodeError {
     /// Written by a later version of the program. Views pass over it, calls refuse it.
-    #[error("event type {kind} version {version} is not known to this version of Callfold")]
+    #[error(
+        "event type {kind} version {version} is not known to this version of Callfold: run the \
+         version that wrote it, or a later one"
+    )]
     Unknown {
         /// The type's number.
         kind: u16,

@@ -23,12 +23,16 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The version of the folder's layout that this program makes, and the latest that it opens.
 pub const FOLDER_FORMAT: u32 = 1;
 
 const NODE_FILE: &str = "node.toml";
 const LOCK_FILE: &str = "lock";
+/// How often, and after which pause, a lock is asked for again that somebody holds.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A node's data folder. Whoever opened it to write holds its lock until this is dropped.
 pub struct DataFolder {
@@ -245,7 +249,16 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
     let failed = |error| StoreError::of_disk("lock", path.display().to_string(), error);
     let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let mut lock = opened.map_err(failed)?;
-    match lock.try_lock() {
+    let mut tried = lock.try_lock();
+    // A child that its last holder forked has the lock too, until it becomes its own program.
+    for _ in 0..LOCK_TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        tried = lock.try_lock();
+    }
+    match tried {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
