@@ -14,6 +14,7 @@ mod frame;
 mod header;
 mod index;
 mod listing;
+mod marks;
 mod names;
 mod pages;
 mod read;
