@@ -1,10 +1,12 @@
-//! What must stay fast, printed beside its limit: `./x bench [machine | engine [CALLS [RATE]]]`.
+//! What must stay fast, printed beside its limit: `./x bench` for all, or the name of one and its
+//! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`.
 //!
 //! Ratios and CPU time in one run; the machine is shared and noisy, so no figure is asserted.
 #![allow(clippy::print_stdout)] // printing is what it is for
 
 mod cpu;
 mod engine;
+mod kernel;
 mod machine;
 
 use anyhow::Result;
@@ -14,18 +16,14 @@ fn main() -> Result<()> {
     let number = |place: usize, default: u32| -> Result<u32> {
         Ok(arguments.get(place).map(|text| text.parse()).transpose()?.unwrap_or(default))
     };
-    match arguments.first().map_or("all", String::as_str) {
+    match arguments.first().map_or("", String::as_str) {
         "machine" => machine::run(),
         "engine" => engine::run(number(1, 20_000)?, number(2, 1_000)?)?,
-        "engine-alone" => engine::run_alone(number(1, 20_000)?, number(2, 1_000)?)?,
-        "memory" => engine::run_memory(number(1, 10_000)?)?,
-        "all" => {
-            machine::run();
-            engine::run(20_000, 1_000)?;
-            engine::run_memory(10_000)?;
-        }
+        "engine-alone" => engine::run_alone(number(1, 100_000)?, number(2, 1_000)?)?,
+        "memory" => engine::run_memory(number(1, 10_000)?, false)?,
+        "memory-audio" => engine::run_memory(number(1, 2_000)?, true)?,
         other => anyhow::bail!(
-            "there is no bench `{other}`; there are machine, engine, engine-alone and memory"
+            "there is no bench `{other}`; there are machine, engine, engine-alone, memory and memory-audio"
         ),
     }
     Ok(())

@@ -16,6 +16,7 @@ mod header;
 pub mod hostile;
 mod index;
 mod listing;
+mod marks;
 mod names;
 mod pages;
 mod read;

@@ -212,10 +212,12 @@ impl Block {
         self.first + u64::from(self.count) - 1
     }
 
-    /// The row of an event. `None` when it is not here or the content is impossible.
-    pub(crate) fn row(&self, position: u64) -> Option<Row<'_>> {
+    /// The rows up to that of an event: a row says only by how much it differs from the one before.
+    /// `None` when the event is not here or the content is impossible.
+    pub(crate) fn rows_to(&self, position: u64) -> Option<Vec<Row<'_>>> {
         let within = usize::try_from(position.checked_sub(self.first)?).ok()?;
-        self.rows().nth(within)?
+        let rows: Vec<_> = self.rows().take(within + 1).collect::<Option<_>>()?;
+        (rows.len() == within + 1).then_some(rows)
     }
 
     /// Its rows, in order. `None` instead of one ends it: the content is impossible.
@@ -363,9 +365,9 @@ mod tests {
                 (row.record(record.stream), row.stream, row.previous),
                 (*record, *number, *previous)
             );
-            assert_eq!(block.row(record.position), Some(*row));
+            assert_eq!(block.rows_to(record.position).unwrap().last(), Some(row));
         }
-        assert_eq!((block.row(9), block.row(15)), (None, None));
+        assert!(block.rows_to(9).is_none() && block.rows_to(15).is_none());
         assert!(
             Block::decode(&stored, Salt(4), 4096).is_err()
                 && Block::decode(&stored, Salt(3), 0).is_err()
