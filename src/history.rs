@@ -27,7 +27,7 @@ impl History {
     pub fn open(data: &Path) -> Result<Self> {
         let mut folder = DataFolder::open_to_read(data)?;
         let reader = Box::new(folder.read_log()?);
-        let keys = folder.read_keys(None);
+        let keys = folder.read_keys(&crate::privacy::master_key(None)?);
         let secret = folder.callee_secret(None);
         let vault = match (keys, secret) {
             (Ok(keyring), Ok(secret)) => Some(NodeVault { keyring, secret }),

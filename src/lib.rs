@@ -10,6 +10,7 @@ mod demo_sound;
 mod dial;
 mod events;
 mod history;
+mod privacy;
 mod records;
 mod replay;
 mod signals;

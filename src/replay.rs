@@ -3,9 +3,10 @@
 use crate::history::History;
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
+use node::vault::NodeVault;
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
-use schemas::{CallId, Event, StreamId};
+use schemas::{CallId, Event, StreamId, Vault};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,13 @@ pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {
     else {
         bail!("there is no call {id} in {}", data.display());
     };
+    let is_erased = |vault: &NodeVault| vault.open(requested.callee, &requested.phone).is_none();
+    let erased = history.vault.as_ref().is_some_and(is_erased);
     let mut out = BufWriter::new(std::io::stdout().lock());
+    if erased {
+        let sentence = "the person was erased: number and variables are gone, what happened stays";
+        writeln!(out, "{}", style.paint(Paint::Quiet, sentence))?;
+    }
     let (mut call, effects) = Call::begin(Arc::new(*requested), at, &Arc::default());
     let start = at;
     let mut step = |sequence: u32, name: &str, call: &Call, ms: u32, effects: Vec<Effect>| {

@@ -7,9 +7,12 @@
 mod config;
 mod demo;
 mod dial;
+mod erase;
 mod events;
 mod failure;
+mod key;
 mod logging;
+mod persons;
 mod records;
 mod replay;
 mod terminal;
@@ -59,6 +62,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Erase(erase::EraseArgs),
+    Key(key::KeyArgs),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -71,6 +76,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Erase(arguments) => arguments.run(),
+        Command::Key(arguments) => arguments.run(),
     }
 }
 

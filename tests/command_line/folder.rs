@@ -6,6 +6,7 @@ use schemas::{CallId, CalleeKey, CommandId, EndedBy, Event, Revision, StreamId, 
 use std::path::Path;
 use std::sync::Arc;
 use store::file::RealFiles;
+use store::folder::MasterSource;
 use store::keys::{CalleeSecret, KeyFile, Keyring};
 use store::writer::KeySink;
 use store::{Append, DataFolder, Expected, Log, NewEvent};
@@ -35,7 +36,7 @@ impl Folder {
     pub fn open(path: &Path) -> Self {
         let mut folder = DataFolder::open(path, "node-1").unwrap();
         let secret = folder.callee_secret(None).unwrap();
-        let (keyring, keys, _) = folder.open_keys(None).unwrap();
+        let (keyring, keys, _) = folder.open_keys(&MasterSource::Folder).unwrap();
         let (log, _) = folder.open_log().unwrap();
         Self { keyring, keys, secret, log, _folder: folder }
     }

@@ -26,7 +26,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::file::RealFiles;
-use store::folder::DataFolder;
+use store::folder::{DataFolder, MasterSource};
 use store::keys::KeyFile;
 use store::writer::{LogAppender, LogWriter};
 use store::{Append, Appender, Expected, Log, NewEvent, Reader, Recovery, StoreError};
@@ -116,9 +116,18 @@ impl Prepared {
     /// # Errors
     /// It is in use, of a newer version, damaged, or the disk says no.
     pub fn open(options: NodeOptions) -> Result<Self, NodeError> {
+        let master = MasterSource::from(options.key_file.clone());
+        Self::open_with(options, &master)
+    }
+
+    /// As [`Prepared::open`], with the master key from elsewhere than the options' file.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`].
+    pub fn open_with(options: NodeOptions, master: &MasterSource) -> Result<Self, NodeError> {
         let mut folder = DataFolder::open(&options.data, &options.name)?;
         let secret = folder.callee_secret(options.callee_key_file.as_deref())?;
-        let (keyring, key_file, _) = folder.open_keys(options.key_file.as_deref())?;
+        let (keyring, key_file, _) = folder.open_keys(master)?;
         let (log, recovery) = folder.open_log()?;
         let vault = NodeVault { keyring, secret };
         let (clock, batches) = (Clock::start(), Vec::new());

@@ -108,6 +108,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MasterSource;
     use super::super::tests::{append, fresh, refused};
     use super::*;
     use crate::api::Reader;
@@ -133,7 +134,7 @@ mod tests {
     fn a_backup_of_a_running_node_is_a_data_folder_and_grows_by_what_is_new() {
         let (place, target) = (fresh(), fresh());
         let mut folder = DataFolder::open(place.path(), "n").unwrap();
-        let (mut keyring, mut keys, _) = folder.open_keys(None).unwrap();
+        let (mut keyring, mut keys, _) = folder.open_keys(&MasterSource::Folder).unwrap();
         folder.callee_secret(None).unwrap();
         let sealed = keyring.seal(CalleeKey([7; 16]), b"name");
         keys.append_and_sync(&keyring.take_new_keys()).unwrap();
@@ -151,7 +152,8 @@ mod tests {
         let read =
             |folder: &DataFolder| folder.read_log().unwrap().read_all(Position(0), 999).unwrap();
         assert!(read(&copy) == read(&folder));
-        let opened = copy.read_keys(None).unwrap().open(CalleeKey([7; 16]), &sealed);
+        let opened =
+            copy.read_keys(&MasterSource::Folder).unwrap().open(CalleeKey([7; 16]), &sealed);
         assert_eq!(opened.unwrap(), b"name");
     }
 

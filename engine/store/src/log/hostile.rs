@@ -67,7 +67,7 @@ pub fn block(given: &[u8]) {
     if let Ok(block) = Block::decode(&made, SALT, 4096) {
         let shown = block.rows().take_while(Option::is_some).count();
         assert!(shown <= block.count as usize);
-        assert_eq!(block.row(block.last()).is_some(), shown == block.count as usize);
+        assert_eq!(block.rows_to(block.last()).is_some(), shown == block.count as usize);
     }
 }
 
