@@ -12,12 +12,12 @@ mod events;
 mod failure;
 mod key;
 mod logging;
-mod persons;
 mod records;
 mod replay;
 mod terminal;
 mod values;
 mod verify;
+mod whose;
 
 #[cfg(test)]
 mod tests;

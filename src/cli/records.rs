@@ -1,8 +1,8 @@
 //! `callfold records`, as it is typed.
 
 use super::Failure;
-use super::persons::normalised;
 use super::terminal;
+use super::whose::normalised;
 use crate::records::{self, AsOf, Format, RecordsOptions, Wanted};
 use clap::Args;
 use schemas::Numbering;
