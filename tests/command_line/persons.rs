@@ -55,7 +55,7 @@ fn spellings(text: &str) -> BTreeMap<String, Vec<u8>> {
         let significant = |bytes: [u8; 8]| bytes.into_iter().skip_while(|byte| *byte == 0);
         all.extend([
             ("digits".to_owned(), digits.clone().into_bytes()),
-            ("national".to_owned(), digits[2..].as_bytes().to_vec()),
+            ("national".to_owned(), digits.as_bytes()[2..].to_vec()),
             ("reversed".to_owned(), digits.bytes().rev().collect()),
             ("number BE".to_owned(), significant(number.to_be_bytes()).collect()),
             (

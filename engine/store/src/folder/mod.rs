@@ -10,10 +10,12 @@
 //! ```
 
 mod backup;
+mod made;
 mod node_file;
 mod secrets;
 
 pub use backup::{BackupReport, backup, restore};
+pub use made::{Unfinished, repair};
 pub use secrets::{MasterSource, read_master};
 
 use crate::keys::{random, sync_folder_of};

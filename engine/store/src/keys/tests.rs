@@ -357,3 +357,24 @@ fn what_a_broken_rotation_left_is_removed() {
     open(&disk);
     assert!(disk.contents("persons.tmp").is_none());
 }
+
+#[test]
+fn a_rotation_that_the_power_cuts_leaves_the_old_master_key_or_the_new_one() {
+    let mut seen = [0, 0];
+    for operations in 0..30 {
+        let disk = SimDisk::new(operations);
+        let (mut keyring, mut file, _) = open(&disk);
+        let sealed = seal_and_save(&mut keyring, &mut file, callee(1), b"name");
+        disk.die_after(operations);
+        let rotated = file.rotate(master(2)).is_ok();
+        let disk = disk.crash(Crash::Power);
+        let keyrings =
+            [1, 2].map(|number| KeyFile::open(disk.clone(), master(number), [9; 32]).ok());
+        let opens: Vec<bool> = keyrings.iter().map(Option::is_some).collect();
+        assert!(opens == [true, false] && !rotated || opens == [false, true], "{operations}");
+        seen[usize::from(opens[1])] += 1;
+        let keyring = keyrings.into_iter().flatten().next().unwrap().0;
+        assert_eq!(keyring.open(callee(1), &sealed).unwrap(), b"name");
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+}

@@ -111,7 +111,7 @@ fn hold(disk: &SimDisk) {
     }
     let target = SimDisk::new(1);
     let (mut copy, _) = Log::open(target.clone(), options()).expect("an empty log opens");
-    repair(disk, options().store, &mut copy).expect("what is damaged is no error");
+    repair(disk, options().store, &mut copy, &mut |_, _| ()).expect("what is damaged is no error");
     copy.close().expect("the simulated disk syncs");
     let copied = verify(&target, options().store).expect("the simulated disk reads");
     assert!(copied.is_sound(), "a repaired log is not sound: {:?}", copied.faults);
