@@ -4,6 +4,7 @@
 //! What people read goes to the terminal or to stderr; with `--json` stdout carries JSON alone.
 //! Exit: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+mod backup;
 mod config;
 mod demo;
 mod dial;
@@ -11,6 +12,7 @@ mod erase;
 mod events;
 mod failure;
 mod key;
+mod log;
 mod logging;
 mod records;
 mod replay;
@@ -62,6 +64,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Log(log::LogArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Erase(erase::EraseArgs),
     Key(key::KeyArgs),
 }
@@ -76,6 +81,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Log(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
         Command::Erase(arguments) => arguments.run(),
         Command::Key(arguments) => arguments.run(),
     }

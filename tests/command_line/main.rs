@@ -4,6 +4,7 @@ mod folder;
 mod lists;
 mod persons;
 mod reading;
+mod tools;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -83,6 +84,13 @@ fn wrong_usage_is_two_and_help_is_none() {
         (&["config", "--check", "nowhere.toml"], 2),
         (&["records", "--data", "nowhere"], 1),
         (&["verify", "--data", "nowhere"], 1),
+        (&["log"], 2),
+        (&["log", "info", "--data", "nowhere"], 1),
+        (&["log", "verify", "--data", "nowhere"], 1),
+        (&["log", "repair", "--data", "nowhere", "--to", "new"], 1),
+        (&["log", "copy", "--from", "log:nowhere", "--to", "log:new"], 1),
+        (&["backup", "--data", "nowhere", "--to", "new"], 1),
+        (&["restore", "--from", "nowhere", "--data", "new"], 1),
         (&["erase", "--data", "nowhere"], 2),
         (&["erase", "--data", "nowhere", "--phone", "+8613800000017"], 1),
         (&["key", "--data", "nowhere", "--phone", "+8613800000017"], 1),
@@ -104,12 +112,16 @@ fn wrong_usage_is_two_and_help_is_none() {
 fn every_command_is_explained_with_an_example() {
     let (_, help, _) = said(&callfold(&["--help"]));
     let commands = [
-        "demo", "dial", "records", "events", "replay", "verify", "config", "carrier", "erase",
-        "key",
+        "demo", "dial", "records", "events", "replay", "verify", "config", "carrier", "log",
+        "backup", "restore", "erase", "key",
     ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
-        let (_, its, _) = said(&callfold(&[command, "--help"]));
+    }
+    let tasks = ["log info", "log verify", "log repair", "log copy", "key rotate"];
+    for command in commands.into_iter().chain(tasks) {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let (_, its, _) = said(&callfold(&words));
         assert!(its.contains(&format!("callfold {command}")), "an example in {its}");
         assert!(its.lines().all(|line| line.chars().count() <= 110), "{its}");
     }

@@ -1,11 +1,19 @@
 //! The first page of every file of the log: what it is, whose, and from where on.
 
 use crate::StoreError;
+use crate::keys::hex;
 use schemas::Timestamp;
+use std::fmt;
 
 /// Which store a file belongs to. Made once, at random, with the data folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
 
 /// The version of the log's format that this program writes, and the latest that it reads.
 pub const FORMAT: u16 = 1;
