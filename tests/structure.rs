@@ -57,7 +57,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // What a developer does to the sources: knows them as texts.
     ("xtask", &[]),
-    ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
+    (
+        "benches",
+        &["schemas", "call", "campaign", "media", "node", "routing", "sip", "store", "switchboard"],
+    ),
 ];
 
 /// Pure crate → crates of others that it may depend on: none of them has a clock, a socket, a
