@@ -30,19 +30,27 @@ const CALLS_UP: u64 = 84;
 /// How often the things that are compared take turns.
 const ROUNDS: usize = 5;
 
-/// All but the long history.
+/// One part, or all but the long history.
 ///
 /// # Errors
-/// The disk's.
-pub fn run() -> Result<()> {
+/// The disk's, or there is no such part.
+pub fn run(part: Option<&str>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     println!(
         "the log: {BODY_BYTES} bytes of body per event, {EVENTS_PER_CALL} events per call, {CALLS_UP} calls at a time"
     );
-    awaited::run(folder.path())?;
-    batches::run(folder.path())?;
-    reads::run(folder.path())?;
-    history::run(folder.path(), 3_000_000)
+    let parts =
+        part.map_or_else(|| vec!["awaited", "batches", "reads", "history"], |one| vec![one]);
+    for part in parts {
+        match part {
+            "awaited" => awaited::run(folder.path())?,
+            "batches" => batches::run(folder.path())?,
+            "reads" => reads::run(folder.path())?,
+            "history" => history::run(folder.path(), 3_000_000)?,
+            other => anyhow::bail!("the log has awaited, batches, reads and history, no {other}"),
+        }
+    }
+    Ok(())
 }
 
 /// A history of so many events of real calls: what it takes on the disk and in memory, how fast it
