@@ -140,9 +140,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn place_items(&mut self, index: BatchIndex, now: Now) {
         for _ in 0..STARTS_PER_ROUND {
-            // Items stay in the list while calls wait for gateways: a call that only waits
-            // costs memory, an item does not.
-            if !self.waiting.is_empty() || !self.lanes.is_free() {
+            // Items stay in the list while calls wait for gateways or the disk: a call that only
+            // waits costs memory, an item does not.
+            let behind = self.journal.is_behind(now.mono);
+            if behind || !self.waiting.is_empty() || !self.lanes.is_free() {
                 return;
             }
             let (batch, stream) = &mut self.batches[index.0];
@@ -261,6 +262,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn clearance(&mut self, key: Key, now: Now) -> Clearance {
         let slot = &self.slots[key];
+        if self.journal.is_behind(now.mono) {
+            return Clearance::Wait(QueueCause::Rate, None);
+        }
         if !slot.has_lane && !self.lanes.is_free() {
             return Clearance::Wait(QueueCause::Concurrency, None);
         }
@@ -291,6 +295,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn take_way(&mut self, key: Key, gateway: GatewayIndex, leg: LegId, now: Now) {
         self.routing.try_started(gateway, now.mono);
+        self.journal.dial_waits(now.mono);
         let slot = &mut self.slots[key];
         slot.gateway = Some(gateway);
         slot.leg = Some(leg);

@@ -357,7 +357,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     /// A batch was appended: the calls move, and their effects are run.
     fn durable(&mut self, batch: BatchId, results: Vec<Result<Appended, AppendError>>, now: Now) {
-        let pending = self.journal.done(batch);
+        let pending = self.journal.done(batch, now.mono);
         for (pending, result) in pending.into_iter().zip(results) {
             let Some(key) = self.slots.check(pending.key) else { continue };
             match result {

@@ -2,6 +2,7 @@
 
 mod world;
 
+use campaign::BatchOptions;
 use media::port::{MediaHeard, MediaOrder, StreamId};
 use routing::GatewayOptions;
 use schemas::Timestamp;
@@ -316,4 +317,27 @@ fn a_message_for_a_leg_that_is_gone_is_a_stray() {
     world.rings(leg);
     world.hear(bye(LegId(u64::MAX)));
     assert_eq!(world.board.counters().strays, 2);
+}
+
+#[test]
+fn a_disk_that_stands_still_lets_no_burst_of_invites_go_when_it_moves_again() {
+    for (per_second, most) in [(1000.0, 140), (60.0, 17)] {
+        let wide = GatewayOptions { max_concurrent: 900, ..gateway("wide") };
+        let mut world = World::new(vec![wide]);
+        let options =
+            BatchOptions { per_second: Some(per_second), concurrency: 900, ..batch_options() };
+        world.run_batch(options, 900);
+        world.live(Duration::from_millis(100));
+        world.disk_is_slow = true;
+        let before = world.dials().len();
+        world.live(seconds(3));
+        assert_eq!(world.dials().len(), before, "nothing is dialled that is not durable");
+        world.disk_is_slow = false;
+        world.settle();
+        let burst = world.dials().len() - before;
+        assert!((1..=most).contains(&burst), "{burst} at once at {per_second}/s");
+        let rest = Duration::from_secs_f64(900.0 / per_second);
+        world.live(rest);
+        assert_eq!(world.dials().len(), world.log.count("DialStarted"));
+    }
 }
