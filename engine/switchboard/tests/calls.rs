@@ -116,8 +116,7 @@ fn a_carrier_fault_leads_to_the_next_gateway_and_a_busy_callee_does_not() {
 #[test]
 fn the_rate_and_the_lanes_of_a_batch_hold() {
     let mut world = one_gateway();
-    let options =
-        campaign::BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
+    let options = BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
     world.run_batch(options, 100);
     world.live(seconds(1));
     assert!((10..=11).contains(&world.dials().len()), "{}", world.dials().len());
@@ -235,7 +234,7 @@ fn a_redial_is_the_commands_next_call_at_its_hour() {
 #[test]
 fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     let mut world = one_gateway();
-    world.run_batch(campaign::BatchOptions { concurrency: 2, ..batch_options() }, 10);
+    world.run_batch(BatchOptions { concurrency: 2, ..batch_options() }, 10);
     let (ringing, talking) = (world.dials()[0].leg, world.dials()[1].leg);
     world.rings(ringing);
     world.answers(talking);
