@@ -70,6 +70,7 @@ pub fn run_alone(calls: u32, rate: u32) -> Result<()> {
     );
     println!("  by quarter, that a call does not pay for those that ended before it:");
     println!("  {}", ours.quarters.map(|cpu| format!("{:.1}", cpu * 1e6)).join(", "));
+    println!("  memory at the end {:.1} MB", ours.memory as f64 / 1e6);
     Ok(())
 }
 
