@@ -1,6 +1,7 @@
 //! rsipstack as the callee: a stack that others wrote and that carriers have met. It behaves in one
 //! way for all its calls, and tells what it made of them.
 
+use interop::patience::wait_for;
 use rsipstack::dialog::authenticate::verify_digest;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, DialogStateSender};
 use rsipstack::dialog::dialog_layer::DialogLayer;
@@ -15,18 +16,15 @@ use rsipstack::transport::TransportLayer;
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::{EndpointBuilder, Result};
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// How long it rings, and how long it talks where it hangs up.
 const A_WHILE: Duration = Duration::from_millis(100);
-const STARTS_WITHIN: Duration = Duration::from_secs(20);
-const TELLS_WITHIN: Duration = Duration::from_secs(20);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub const USER: &str = "callfold";
 pub const PASSWORD: &str = "callfold";
 
@@ -86,26 +84,15 @@ impl RsipCallee {
                 });
             })
         };
-        let address = match started.recv_timeout(STARTS_WITHIN) {
-            Ok(address) => address,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                panic!("rsipstack does not start")
-            }
-        };
+        let address = wait_for(|| started.try_recv().ok()).expect("rsipstack starts");
         Self { address, told, stop, thread: Some(thread) }
     }
 
     /// What it tells, as soon as that is so much: our node is idle before rsipstack has told the last
     /// of it. Less when it tells no more in time.
     pub fn tells(&self, count: usize) -> Vec<String> {
-        let until = Instant::now() + TELLS_WITHIN;
-        loop {
-            let told = self.told.lock().expect("nobody panicked").clone();
-            if told.len() >= count || Instant::now() > until {
-                return told;
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
+        let told = || self.told.lock().expect("nobody panicked").clone();
+        wait_for(|| Some(told()).filter(|told| told.len() >= count)).unwrap_or_else(told)
     }
 }
 
@@ -240,9 +227,8 @@ impl Callee {
     }
 
     async fn act(&self, dialog: InviteDialog) -> Result<()> {
-        let refuse = |status: u16| dialog.reject(Some(StatusCode::from(status)), None);
         match self.behaviour {
-            Behaviour::Refuse(status) => return refuse(status),
+            Behaviour::Refuse(status) => return dialog.reject(Some(status.into()), None),
             Behaviour::AnswerAtOnce => {}
             Behaviour::Early => dialog.ringing(sdp_headers(), sdp("sendrecv", 1))?,
             Behaviour::Reliable => {
@@ -259,7 +245,7 @@ impl Callee {
         }
         match self.behaviour {
             Behaviour::RingForEver => return Ok(()),
-            Behaviour::RingAndRefuse(status) => return refuse(status),
+            Behaviour::RingAndRefuse(status) => return dialog.reject(Some(status.into()), None),
             Behaviour::AnswerWithoutSdp => dialog.accept(None, None)?,
             _ => dialog.accept(sdp_headers(), sdp("sendrecv", 1))?,
         }
