@@ -96,7 +96,7 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
     fn turn(&mut self) {
         let now = self.clock.now();
         let agent = &mut self.agent;
-        self.wire.receive(|arrival| match arrival {
+        self.wire.receive(now.mono, |arrival| match arrival {
             Arrival::Message(from, bytes) => agent.receive(now.mono, from, bytes),
             Arrival::Failed(to, why) => agent.transport_failed(now.mono, to, &why),
         });
