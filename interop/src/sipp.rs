@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 /// How often a port is drawn before the machine is blamed: another process may take it first.
 const DRAWS_MAX: usize = 5;
+const TRACE: &[&str] = &["-trace_msg", "-message_file", "messages"];
 /// sipp gives up by the clock; whoever waits for it gives up before, and says more.
 const GIVES_UP_AFTER: Duration = PATIENCE.saturating_mul(10);
 
@@ -29,6 +30,8 @@ pub struct Scenario<'a> {
     /// What stands in the scenario's file for `[KEY]`. (sipp's own `-key` cannot stand in a status
     /// line.)
     pub keys: &'a [(&'a str, &'a str)],
+    /// Whether every message is kept, to be shown: not where there are many thousands.
+    pub is_traced: bool,
     /// More arguments.
     pub more: &'a [&'a str],
 }
@@ -36,7 +39,7 @@ pub struct Scenario<'a> {
 impl<'a> Scenario<'a> {
     /// One call by UDP.
     pub fn new(name: &'a str) -> Self {
-        Self { name, transport: Transport::Udp, calls: 1, keys: &[], more: &[] }
+        Self { name, transport: Transport::Udp, calls: 1, keys: &[], is_traced: true, more: &[] }
     }
 }
 
@@ -81,7 +84,7 @@ impl Sipp {
             .args(["-m", &calls.to_string(), "-nostdin"])
             .args(["-timeout", &format!("{}s", GIVES_UP_AFTER.as_secs()), "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors"])
-            .args(["-trace_msg", "-message_file", "messages"])
+            .args(if scenario.is_traced { TRACE } else { &[] })
             .args(*more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

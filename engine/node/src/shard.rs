@@ -54,6 +54,8 @@ pub enum Notice {
 pub struct Gauges {
     /// Calls that have not ended.
     pub live: AtomicUsize,
+    /// SIP legs that are held, those included that only linger to answer what comes again.
+    pub legs: AtomicUsize,
 }
 
 /// Everything a shard is made of.
@@ -135,6 +137,7 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
         self.settle(now);
         self.commit(now);
         self.gauges.live.store(self.board.live(), Ordering::Relaxed);
+        self.gauges.legs.store(self.agent.legs(), Ordering::Relaxed);
         let idle = self.board.is_idle() && self.agent.is_idle();
         if idle && !self.was_idle {
             self.tell(Notice::Idle);
