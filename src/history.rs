@@ -27,7 +27,7 @@ impl History {
     pub fn open(data: &Path) -> Result<Self> {
         let mut folder = DataFolder::open_to_read(data)?;
         let reader = Box::new(folder.read_log()?);
-        let keys = folder.read_keys(None);
+        let keys = folder.read_keys(&crate::privacy::master_key(None)?);
         let secret = folder.callee_secret(None);
         let vault = match (keys, secret) {
             (Ok(keyring), Ok(secret)) => Some(NodeVault { keyring, secret }),
@@ -60,7 +60,17 @@ impl History {
         }
     }
 
-    /// All events of a stream.
+    /// Says on stderr how many events were passed over, if any were.
+    pub fn tell_unknown(&self) {
+        if self.unknown > 0 {
+            let (count, word) = (self.unknown, if self.unknown == 1 { "event" } else { "events" });
+            tracing::warn!(
+                "passed over {count} {word} that only a later version of Callfold understands"
+            );
+        }
+    }
+
+    /// All events of a stream that are understood.
     pub fn stream(&mut self, stream: StreamId) -> Result<Vec<Recorded>> {
         let mut events = Vec::new();
         let mut from = Revision(0);

@@ -55,6 +55,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sip",
         ],
     ),
+    // What a developer does to the sources: knows them as texts.
+    ("xtask", &[]),
     ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::terminal;
+use super::whose::normalised;
 use crate::records::{self, AsOf, Format, RecordsOptions, Wanted};
 use clap::Args;
 use schemas::Numbering;
@@ -44,14 +45,12 @@ spreadsheet would compute with begins with a single quote.";
 
 impl RecordsArgs {
     pub fn run(self) -> Result<(), Failure> {
-        let read = |phone: &String| self.region.unwrap_or_default().read_shown(phone);
-        let phone = self.phone.as_ref().map(read).transpose();
-        let phone = phone.map_err(|why| Failure::Usage(format!("--phone: {why}")))?;
+        let phone = self.phone.as_ref().map(|phone| normalised(phone, self.region)).transpose()?;
         let options = RecordsOptions {
             data: self.data,
             as_of: self.as_of,
             outcome: self.outcome,
-            phone: phone.map(String::from),
+            phone,
             format: self.format,
             style: terminal::of_stdout(),
         };

@@ -8,6 +8,7 @@ mod report;
 pub use gateways::{GatewayTerms, local_ip_towards};
 
 use crate::config::GatewayUri;
+use crate::privacy;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
@@ -103,7 +104,10 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let prompts = Prompts::new();
     let prompt_ms = load_prompt(options, &prompts)?;
     let gateways = gateways::resolve(&options.gateways, &options.terms)?;
-    let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
+    let mut prepared = Prepared::open_with(
+        node_options(options, gateways, prompts)?,
+        &privacy::master_key(None)?,
+    )?;
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(
             "the last process was stopped in the middle of a write: {cut:?} was cut off"

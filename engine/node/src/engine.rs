@@ -14,6 +14,7 @@ use media::pump::{Pump, PumpOptions};
 use media::sink::Sink;
 use mio::{Poll, Token, Waker};
 use routing::{GatewayOptions, Routing};
+use schemas::event::DecodeError;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
 use schemas::{Event, Position, Recorded, StreamId};
 use sip::UserAgent;
@@ -25,7 +26,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::file::RealFiles;
-use store::folder::DataFolder;
+use store::folder::{DataFolder, MasterSource};
 use store::keys::KeyFile;
 use store::writer::{LogAppender, LogWriter};
 use store::{Append, Appender, Expected, Log, NewEvent, Reader, Recovery, StoreError};
@@ -115,9 +116,18 @@ impl Prepared {
     /// # Errors
     /// It is in use, of a newer version, damaged, or the disk says no.
     pub fn open(options: NodeOptions) -> Result<Self, NodeError> {
+        let master = MasterSource::from(options.key_file.clone());
+        Self::open_with(options, &master)
+    }
+
+    /// As [`Prepared::open`], with the master key from elsewhere than the options' file.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`].
+    pub fn open_with(options: NodeOptions, master: &MasterSource) -> Result<Self, NodeError> {
         let mut folder = DataFolder::open(&options.data, &options.name)?;
         let secret = folder.callee_secret(options.callee_key_file.as_deref())?;
-        let (keyring, key_file, _) = folder.open_keys(options.key_file.as_deref())?;
+        let (keyring, key_file, _) = folder.open_keys(master)?;
         let (log, recovery) = folder.open_log()?;
         let vault = NodeVault { keyring, secret };
         let (clock, batches) = (Clock::start(), Vec::new());
@@ -269,13 +279,20 @@ impl Prepared {
             let Some(last) = stored.last() else { return Ok(()) };
             after = last.position;
             for stored in stored {
-                if stored.stream.as_call().is_none() {
-                    continue;
-                }
+                let Some(call) = stored.stream.as_call() else { continue };
                 let encoded = &stored.encoded;
-                let event = Event::decode(encoded.kind, encoded.version, &encoded.body)
-                    .map_err(|error| NodeError::Replay(format!("{}: {error}", stored.stream)))?;
-                let Event::Call(event) = event else { continue };
+                let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+                    Ok(Event::Call(event)) => event,
+                    Ok(_) => continue,
+                    Err(error @ DecodeError::Unknown { .. }) => {
+                        board.leave(call);
+                        tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
+                        continue;
+                    }
+                    Err(error) => {
+                        return Err(NodeError::Replay(format!("{}: {error}", stored.stream)));
+                    }
+                };
                 let recorded = Recorded {
                     position: stored.position,
                     stream: stored.stream,
