@@ -70,6 +70,7 @@ pub fn run_alone(calls: u32, rate: u32) -> Result<()> {
     );
     println!("  by quarter, that a call does not pay for those that ended before it:");
     println!("  {}", ours.quarters.map(|cpu| format!("{:.1}", cpu * 1e6)).join(", "));
+    println!("  memory at the end {:.1} MB", ours.memory as f64 / 1e6);
     Ok(())
 }
 
@@ -179,6 +180,9 @@ fn wait_for(port: u16) -> Result<()> {
     Ok(())
 }
 
+/// CPU seconds used and calls ended, at each quarter of a run.
+type Marks = Vec<(f64, u32)>;
+
 struct Ours {
     cpu: f64,
     wall: f64,
@@ -217,7 +221,7 @@ fn our_calls(calls: u32, rate: u32) -> Result<Ours> {
 /// Looks ten times a second, as the command line does: being woken for each call would be half of
 /// what it costs.
 /// Gives what became of them, and the CPU seconds and number of ended calls at each quarter.
-fn wait(node: &Node, calls: u32) -> Result<(BTreeMap<Outcome, u32>, Vec<(f64, u32)>)> {
+fn wait(node: &Node, calls: u32) -> Result<(BTreeMap<Outcome, u32>, Marks)> {
     let (mut outcomes, mut marks) = (BTreeMap::new(), Vec::new());
     let (mut ended, mut last) = (0, Instant::now());
     loop {

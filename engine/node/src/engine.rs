@@ -347,8 +347,8 @@ impl Node {
         self.inbox.put(Arrived::Asked(input))
     }
 
-    /// Ends the threads and leaves the mark of a clean stop. What is still up stays open, to be
-    /// closed at the next start.
+    /// Takes the registrations back, for two seconds at most, ends the threads and leaves the mark of
+    /// a clean stop. What is still up stays open, to be closed at the next start.
     ///
     /// # Errors
     /// What was written last could not be made durable.

@@ -13,6 +13,7 @@
 //! after its event is durable.
 
 mod effects;
+mod ending;
 mod heard;
 mod intake;
 mod journal;
@@ -357,7 +358,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     /// A batch was appended: the calls move, and their effects are run.
     fn durable(&mut self, batch: BatchId, results: Vec<Result<Appended, AppendError>>, now: Now) {
-        let pending = self.journal.done(batch);
+        let pending = self.journal.done(batch, now.mono);
         for (pending, result) in pending.into_iter().zip(results) {
             let Some(key) = self.slots.check(pending.key) else { continue };
             match result {
@@ -424,7 +425,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         self.run(key, effects, now);
         match ended {
-            Some(ended) => self.end(key, ended),
+            Some(ended) => self.end(key, ended, now),
             None => self.hear_held(key, now),
         }
     }
@@ -437,17 +438,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let Some(signal) = slot.held.pop_front() else { break };
             self.hear(key, signal, now);
         }
-    }
-
-    /// The terminal event is durable: what the call held is given back.
-    fn end(&mut self, key: Key, ended: Box<CallEnded>) {
-        let slot = &self.slots[key];
-        self.counters.ended += 1;
-        if let Some(due) = ended.redial_at {
-            self.redials.promise(due, slot.id, slot.call.facts().requested.clone());
-        }
-        self.outputs.push_back(Output::Ended(slot.id, ended));
-        self.release(key);
     }
 
     /// Forgets a call and gives back what it held.
@@ -474,8 +464,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// The name of the next try's leg: unlike every other for four billion tries. Its low half
     /// counts up, as the user agent's table likes it; its high half is the call's slot.
     fn next_leg(&mut self, key: Key) -> LegId {
+        self.next_leg_of(key.index())
+    }
+
+    fn next_leg_of(&mut self, slot: u32) -> LegId {
         self.tries = self.tries.wrapping_add(1);
-        LegId(u64::from(key.index()) << 32 | u64::from(self.tries))
+        LegId(u64::from(slot) << 32 | u64::from(self.tries))
     }
 
     fn random(&mut self) -> u128 {

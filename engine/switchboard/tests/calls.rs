@@ -2,10 +2,11 @@
 
 mod world;
 
+use campaign::BatchOptions;
 use media::port::{MediaHeard, MediaOrder, StreamId};
 use routing::GatewayOptions;
-use schemas::Timestamp;
-use schemas::commands::PlaceCall;
+use schemas::commands::{EndCall, PlaceCall};
+use schemas::{CallId, CommandId, Timestamp};
 use sip::port::{HungUpBy, LegId, Reason, RefusalSource, SipHeard, SipOrder};
 use std::time::Duration;
 use switchboard::{Answer, Input, Ticket};
@@ -115,8 +116,7 @@ fn a_carrier_fault_leads_to_the_next_gateway_and_a_busy_callee_does_not() {
 #[test]
 fn the_rate_and_the_lanes_of_a_batch_hold() {
     let mut world = one_gateway();
-    let options =
-        campaign::BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
+    let options = BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
     world.run_batch(options, 100);
     world.live(seconds(1));
     assert!((10..=11).contains(&world.dials().len()), "{}", world.dials().len());
@@ -226,15 +226,105 @@ fn a_redial_is_the_commands_next_call_at_its_hour() {
     assert_eq!(world.dials().len(), 2);
     let leg = world.last_leg();
     world.refuses(leg, RefusalSource::Network(486));
-    let second = schemas::CallId::of_redial(first, 2);
+    let second = CallId::of_redial(first, 2);
     assert_eq!(world.log.names_of(second), ["CallRequested", "DialStarted", "CallEnded"]);
     assert!(world.board.is_idle());
+}
+
+/// A command whose first call was busy, and which is hung up by its own id at that moment.
+fn hang_up_by_command(world: &mut World, only_unanswered: bool) -> Answer {
+    let of = CommandId::new("c1").expect("a plain id");
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: CallId::of_command(&of),
+        of: Some(of),
+        only_unanswered,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    world.answers.pop().expect("an answer").1
+}
+
+fn redialled() -> (World, CallId) {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.refuses(leg, RefusalSource::Network(486));
+    (world, first)
+}
+
+#[test]
+fn hanging_up_a_command_reaches_its_live_redial() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let (second, leg) = (CallId::of_redial(first, 2), world.last_leg());
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(second));
+    assert!(world.sip.iter().any(|o| matches!(o, SipOrder::Bye(of, _) if *of == leg)));
+    world.hear(Input::Sip(SipHeard::Closed { leg }));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn cancelling_a_command_lets_its_answered_redial_talk() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let leg = world.last_leg();
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, true), Answer::Accepted(CallId::of_redial(first, 2)));
+    assert!(!world.sip.iter().any(|o| matches!(o, SipOrder::Bye(..))));
+}
+
+// Its last CallEnded must have no redial: whoever counts on one end per command waits for that.
+#[test]
+fn hanging_up_a_command_whose_redial_is_promised_ends_that_call_undialled() {
+    for only_unanswered in [false, true] {
+        let (mut world, first) = redialled();
+        let second = CallId::of_redial(first, 2);
+        assert_eq!(hang_up_by_command(&mut world, only_unanswered), Answer::Accepted(second));
+        assert_eq!(world.log.names_of(second), ["CallRequested", "CallEnded"]);
+        assert!(world.board.is_idle());
+        world.live(seconds(60));
+        assert_eq!(world.dials().len(), 1);
+    }
+}
+
+#[test]
+fn a_hang_up_while_the_calls_end_is_on_its_way_to_the_disk_takes_its_promise_back() {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.disk_is_slow = true;
+    world.refuses(leg, RefusalSource::Network(486));
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(first));
+    world.disk_is_slow = false;
+    world.live(seconds(60));
+    assert_eq!((world.dials().len(), world.ended), (1, 2));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn hanging_up_a_call_by_its_own_id_does_not_reach_the_commands_next_one() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: first,
+        of: None,
+        only_unanswered: false,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    assert_eq!(world.answers.pop(), Some((Ticket(99), Answer::NoSuchCall(first))));
+    assert_eq!(world.board.live(), 1);
 }
 
 #[test]
 fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     let mut world = one_gateway();
-    world.run_batch(campaign::BatchOptions { concurrency: 2, ..batch_options() }, 10);
+    world.run_batch(BatchOptions { concurrency: 2, ..batch_options() }, 10);
     let (ringing, talking) = (world.dials()[0].leg, world.dials()[1].leg);
     world.rings(ringing);
     world.answers(talking);
@@ -316,4 +406,27 @@ fn a_message_for_a_leg_that_is_gone_is_a_stray() {
     world.rings(leg);
     world.hear(bye(LegId(u64::MAX)));
     assert_eq!(world.board.counters().strays, 2);
+}
+
+#[test]
+fn a_disk_that_stands_still_lets_no_burst_of_invites_go_when_it_moves_again() {
+    for (per_second, most) in [(1000.0, 140), (60.0, 17)] {
+        let wide = GatewayOptions { max_concurrent: 900, ..gateway("wide") };
+        let mut world = World::new(vec![wide]);
+        let options =
+            BatchOptions { per_second: Some(per_second), concurrency: 900, ..batch_options() };
+        world.run_batch(options, 900);
+        world.live(Duration::from_millis(100));
+        world.disk_is_slow = true;
+        let before = world.dials().len();
+        world.live(seconds(3));
+        assert_eq!(world.dials().len(), before, "nothing is dialled that is not durable");
+        world.disk_is_slow = false;
+        world.settle();
+        let burst = world.dials().len() - before;
+        assert!((1..=most).contains(&burst), "{burst} at once at {per_second}/s");
+        let rest = Duration::from_secs_f64(900.0 / per_second);
+        world.live(rest);
+        assert_eq!(world.dials().len(), world.log.count("DialStarted"));
+    }
 }
