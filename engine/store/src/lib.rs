@@ -25,8 +25,8 @@ pub mod subscription;
 pub mod writer;
 
 pub use api::{
-    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Reader, Reply, Results,
-    Stored,
+    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Ownership, Reader, Reply,
+    Results, Stored, Verdict,
 };
 pub use error::StoreError;
 pub use filter::{Filter, StreamPrefix};
