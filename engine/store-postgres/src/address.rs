@@ -138,7 +138,11 @@ fn without_password(address: &str) -> String {
     let user = user.split(':').next().unwrap_or("");
     let after = after.strip_prefix("postgres://").unwrap_or(after);
     let after = after.strip_prefix("postgresql://").unwrap_or(after);
-    if user.is_empty() { format!("postgres://{after}") } else { format!("postgres://{user}@{after}") }
+    if user.is_empty() {
+        format!("postgres://{after}")
+    } else {
+        format!("postgres://{user}@{after}")
+    }
 }
 
 #[cfg(test)]

@@ -17,14 +17,18 @@ const PORT: u16 = 54_329;
 /// The longest that a start, a recovery after a crash included, may take.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The guardian: starts the server, says its process, waits for our end, and stops it.
+/// The guardian: starts the server, says its process, waits for our end, stops it, and removes it
+/// unless it is told to keep it.
 const GUARDIAN: &str = r#"
     "$1/postgres" -D "$2" -k "$2" -h "$3" -p "$4" $5 >>"$2/log" 2>&1 &
     echo $!
-    read -r _
+    read -r word
     kill -QUIT $! 2>/dev/null
     wait
+    [ "$word" = keep ] || rm -rf "$2"
 "#;
+
+const KEEP: &[u8] = b"keep\n";
 
 /// A cluster. Dropped, it is stopped and gone.
 pub struct Cluster {
@@ -84,15 +88,21 @@ impl Cluster {
         format!("postgres://callfold@{}:{PORT}/postgres?schema={schema}", self.address)
     }
 
+    /// Where it listens.
+    pub fn socket(&self) -> (&str, u16) {
+        (&self.address, PORT)
+    }
+
     /// Kills the server with -9, as a power cut would.
     ///
     /// # Errors
     /// There is none to kill.
     pub fn kill(&self) -> Result<()> {
         let mut running = self.running.lock().expect("nobody panics while holding it");
-        let Running { mut guardian, line, postmaster } =
+        let Running { mut guardian, mut line, postmaster } =
             running.take().ok_or_else(|| Error::other("the server is not up"))?;
         run(Command::new("kill").args(["-KILL", &postmaster]))?;
+        line.write_all(KEEP)?;
         drop(line);
         guardian.wait()?;
         Ok(())
@@ -115,8 +125,8 @@ impl Cluster {
                 if Instant::now() > deadline {
                     return Err(Error::other(format!("no server came up:\n{}", self.log())));
                 }
-                let alive = Path::new("/proc").join(&running.postmaster).exists();
-                if !alive {
+                if !is_alive(&running.postmaster) {
+                    running.line.write_all(KEEP)?;
                     drop(running.line);
                     running.guardian.wait()?;
                     break;
@@ -142,7 +152,7 @@ impl Cluster {
 
     fn answers(&self) -> bool {
         let mut ready = Command::new(self.programs.join("pg_isready"));
-        ready.args(["-q", "-t", "1", "-h", &self.address, "-p", &PORT.to_string()]);
+        ready.args(["-q", "-t", "1", "-U", "callfold", "-h", &self.address, "-p", &PORT.to_string()]);
         TcpStream::connect((self.address.as_str(), PORT)).is_ok()
             && ready.status().is_ok_and(|status| status.success())
     }
@@ -161,9 +171,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let running = self.running.get_mut().map(Option::take).unwrap_or_default();
-        if let Some(Running { mut guardian, mut line, .. }) = running {
-            // A guardian that has gone has stopped the server.
-            drop(line.write_all(b"\n"));
+        if let Some(Running { mut guardian, line, .. }) = running {
             drop(line);
             drop(guardian.wait());
         }
@@ -194,6 +202,12 @@ fn as_ordinary_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program);
     command
+}
+
+/// Whether a process is there and more than an entry that its parent has not looked at.
+fn is_alive(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 fn is_root() -> bool {

@@ -29,8 +29,7 @@ impl Gate {
                 && (inside.batches >= self.batches_max || inside.bytes + bytes > self.bytes_max)
         };
         let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut inside =
-            self.left.wait_while(inside, full).unwrap_or_else(PoisonError::into_inner);
+        let mut inside = self.left.wait_while(inside, full).unwrap_or_else(PoisonError::into_inner);
         inside.batches += 1;
         inside.bytes += bytes;
     }

@@ -5,7 +5,8 @@
 //! - `migrations/`: the tables, and the one function that appends. Whoever opens the store to
 //!   write brings them up to date.
 //! - [`address`]: `postgres://USER@HOST/DATABASE?schema=callfold`, and what may stand in it.
-//! - [`PostgresKeys`]: the keys of persons, as a table.
+//! - [`PostgresStore::open_keys`]: the keys of persons, as a table.
+//! - [`PostgresStore::claim`], [`PostgresStore::read_work`]: whose work a stream is.
 //!
 //! Many events go in one statement, which judges each append, and is one transaction. What was
 //! sent when a connection broke is sent again, and recognised if it had arrived.
@@ -16,26 +17,29 @@ pub mod cluster;
 mod gate;
 mod head;
 mod keys;
+mod link;
 mod migrations;
 mod pool;
 mod session;
 mod statement;
+mod work;
 mod writer;
 
-pub use keys::PostgresKeys;
+pub use work::Claim;
 
 use address::Address;
 use gate::Gate;
 use head::Head;
+use keys::Keyrings;
+use link::{Link, thread_has_ended};
 use pool::Pool;
 use schemas::{Position, Revision, StreamId};
-use session::Opened;
-use std::future::Future;
+use session::{Ears, Opened};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::api::{Batch, Ownership, Reply};
 use store::{Appender, Reader, StoreError, StoreId, Stored};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_postgres::types::ToSql;
 use writer::{Order, Writer};
@@ -50,6 +54,9 @@ pub struct Options {
     /// So long an append or a read goes on trying when the server is away. After that an append
     /// is of unknown outcome, and the caller stops.
     pub patience: Duration,
+    /// So long a claim waits for the one before it to end: of a process that was killed, the server
+    /// notices in a moment; of a machine that lost its power, when its connection says nothing.
+    pub claim_patience: Duration,
     /// How many connections read.
     pub readers: usize,
     /// The most batches that wait to be appended; who comes after them waits.
@@ -63,6 +70,7 @@ impl Default for Options {
         Self {
             // A server that fails over is back within this.
             patience: Duration::from_secs(60),
+            claim_patience: Duration::from_secs(20),
             readers: 3,
             batches_waiting_max: 1024,
             bytes_waiting_max: 64 << 20,
@@ -81,10 +89,10 @@ struct Shared {
     options: Options,
     id: StoreId,
     head: Arc<Head>,
-    pool: Arc<Pool>,
+    link: Link,
+    keyrings: Arc<Keyrings>,
     gate: Arc<Gate>,
     orders: UnboundedSender<Order>,
-    runtime: Handle,
 }
 
 impl PostgresStore {
@@ -112,9 +120,11 @@ impl PostgresStore {
         let head = Arc::new(Head::default());
         let gate = Arc::new(Gate::new(options.batches_waiting_max, options.bytes_waiting_max));
         let (orders, waiting) = unbounded_channel();
-        let pool = Arc::new(Pool::new(address.clone(), head.clone(), &options));
-        let writer = Writer::new(address.clone(), head.clone(), gate.clone(), options.patience);
-        let handle = runtime.handle().clone();
+        let keyrings = Arc::new(Keyrings::default());
+        let ears = Ears { head: head.clone(), keyrings: keyrings.clone() };
+        let pool = Arc::new(Pool::new(address.clone(), ears.clone(), &options));
+        let writer = Writer::new(address.clone(), ears, gate.clone(), options.patience);
+        let link = Link::new(pool, runtime.handle().clone());
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let opening = address.clone();
         // All of it on a thread of its own: whoever calls may run in a runtime already.
@@ -128,9 +138,8 @@ impl PostgresStore {
             });
         };
         std::thread::Builder::new().name("postgres".to_owned()).spawn(run).map_err(system)?;
-        let gone = || StoreError::Broken("the thread of PostgreSQL has ended".to_owned());
-        let Opened { id } = told.recv().unwrap_or_else(|_| Err(gone()))?;
-        let shared = Shared { address, options, id, head, pool, gate, orders, runtime: handle };
+        let Opened { id } = told.recv().unwrap_or_else(|_| Err(thread_has_ended()))?;
+        let shared = Shared { address, options, id, head, link, keyrings, gate, orders };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -144,24 +153,6 @@ impl PostgresStore {
         self.shared.address.shown()
     }
 
-    /// Takes a partition of the work over: from now on, appends of its earlier owners are
-    /// refused. The epoch to append with.
-    ///
-    /// # Errors
-    /// [`StoreError::Remote`].
-    pub fn take_over(&self, partition: u32, node: &str) -> Result<u64, StoreError> {
-        let (node, partition) = (node.to_owned(), as_i32(partition)?);
-        self.wait_for(move |pool| async move {
-            let query = "INSERT INTO owners (partition, epoch, node) VALUES ($1, 1, $2)
-                 ON CONFLICT (partition) DO UPDATE
-                 SET epoch = owners.epoch + 1, node = excluded.node, since = now()
-                 RETURNING epoch";
-            let rows = pool.rows(query, &[&partition, &node]).await?;
-            let epoch: i64 = rows.first().map_or(0, |row| row.get(0));
-            Ok(epoch.unsigned_abs())
-        })
-    }
-
     /// Holds the store to the secrets that it was begun with: with another callee secret every
     /// callee would be another, with another master key no person's key could be read. The first
     /// who asks sets them.
@@ -171,7 +162,7 @@ impl PostgresStore {
     pub fn check_secrets(&self, callee: [u8; 8], master: [u8; 8]) -> Result<(), StoreError> {
         let (callee, master) = (callee.to_vec(), master.to_vec());
         let given = (callee.clone(), master.clone());
-        let stored: (Vec<u8>, Vec<u8>) = self.wait_for(move |pool| async move {
+        let stored: (Vec<u8>, Vec<u8>) = self.shared.link.wait_for(move |pool| async move {
             let query = "UPDATE store SET callee_check = coalesce(callee_check, $1),
                  master_check = coalesce(master_check, $2) RETURNING callee_check, master_check";
             let rows = pool.rows(query, &[&callee, &master]).await?;
@@ -187,32 +178,32 @@ impl PostgresStore {
         Err(StoreError::Foreign { file: self.address().to_owned(), why })
     }
 
-    /// Runs something on the store's thread, and waits for what comes of it.
-    fn wait_for<T, F>(&self, work: impl FnOnce(Arc<Pool>) -> F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
-        let (done, arrived) = std::sync::mpsc::sync_channel(1);
-        let work = work(self.shared.pool.clone());
-        // Nobody waits any more only when this very function has panicked.
-        self.shared.runtime.spawn(async move { drop(done.send(work.await)) });
-        let gone = || StoreError::Broken("the thread of PostgreSQL has ended".to_owned());
-        arrived.recv().unwrap_or_else(|_| Err(gone()))
-    }
-
-    fn read(
-        &self,
-        query: &'static str,
-        parameters: Vec<Box<dyn ToSql + Sync + Send>>,
-    ) -> Result<Vec<Stored>, StoreError> {
-        self.wait_for(move |pool| async move {
-            let parameters: Vec<&(dyn ToSql + Sync)> =
-                parameters.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
-            pool.stored(query, &parameters).await
+    /// By what the secrets that the store was begun with are told from others: that of callee
+    /// keys, and the master key. `None` before the first node has set them.
+    ///
+    /// # Errors
+    /// [`StoreError::Remote`].
+    pub fn secrets(&self) -> Result<Option<Checks>, StoreError> {
+        self.shared.link.wait_for(move |pool| async move {
+            let rows = pool.rows("SELECT callee_check, master_check FROM store", &[]).await?;
+            let row = rows.first().ok_or_else(|| pool.strange("its table `store` is empty"))?;
+            let check = |column| -> Result<Option<[u8; 8]>, StoreError> {
+                let bytes: Option<&[u8]> = row.get(column);
+                let odd = |_| pool.strange("it has a check of another length");
+                bytes.map(|bytes| bytes.try_into().map_err(odd)).transpose()
+            };
+            let (callee, master) = (check(0)?, check(1)?);
+            Ok((callee.is_some() || master.is_some()).then_some((callee, master)))
         })
     }
+
+    fn foreign(&self, why: &str) -> StoreError {
+        StoreError::Foreign { file: self.address().to_owned(), why: why.to_owned() }
+    }
 }
+
+/// Of the secret of callee keys, and of the master key.
+pub type Checks = (Option<[u8; 8]>, Option<[u8; 8]>);
 
 impl Appender for PostgresStore {
     fn submit(&self, batch: Batch, reply: Reply) {
@@ -231,7 +222,7 @@ impl Appender for PostgresStore {
 
 impl Reader for PostgresStore {
     fn head(&self) -> Result<Position, StoreError> {
-        let head = self.wait_for(|pool| async move { pool.head().await })?;
+        let head = self.shared.link.wait_for(|pool| async move { pool.head().await })?;
         self.shared.head.is_at_least(head);
         Ok(Position(head))
     }
@@ -247,19 +238,21 @@ impl Reader for PostgresStore {
              FROM events WHERE stream_id = $1 AND stream_kind = $2 AND revision >= $3
              ORDER BY revision LIMIT $4";
         let from = i64::from(from.0);
-        self.read(query, vec![Box::new(id), Box::new(kind), Box::new(from), as_limit(limit)])
+        self.shared
+            .link
+            .read(query, vec![Box::new(id), Box::new(kind), Box::new(from), as_limit(limit)])
     }
 
     fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
         let query = "SELECT position, at, revision, stream_id, type, stream_kind, version, body
              FROM events WHERE position > $1 ORDER BY position LIMIT $2";
-        self.read(query, vec![as_bigint(after.0), as_limit(limit)])
+        self.shared.link.read(query, vec![as_bigint(after.0), as_limit(limit)])
     }
 
     fn read_all_backward(&self, before: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
         let query = "SELECT position, at, revision, stream_id, type, stream_kind, version, body
              FROM events WHERE position < $1 ORDER BY position DESC LIMIT $2";
-        self.read(query, vec![as_bigint(before.0), as_limit(limit)])
+        self.shared.link.read(query, vec![as_bigint(before.0), as_limit(limit)])
     }
 
     fn wait(&self, after: Position, at_most: Duration) -> Result<Position, StoreError> {

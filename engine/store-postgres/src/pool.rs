@@ -2,8 +2,7 @@
 
 use crate::Options;
 use crate::address::Address;
-use crate::head::Head;
-use crate::session::{self, Failure, Kind};
+use crate::session::{self, Ears, Failure, Kind};
 use crate::statement;
 use futures_util::TryStreamExt;
 use std::collections::HashMap;
@@ -25,7 +24,7 @@ const ROW_TIMEOUT: Duration = Duration::from_secs(25);
 /// Connections to read by.
 pub struct Pool {
     address: Arc<Address>,
-    head: Arc<Head>,
+    ears: Ears,
     patience: Duration,
     permits: Semaphore,
     idle: Mutex<Vec<Session>>,
@@ -39,10 +38,10 @@ struct Session {
 
 impl Pool {
     /// None is made yet.
-    pub fn new(address: Arc<Address>, head: Arc<Head>, options: &Options) -> Self {
+    pub fn new(address: Arc<Address>, ears: Ears, options: &Options) -> Self {
         let permits = Semaphore::new(options.readers.max(1));
         let idle = Mutex::new(Vec::new());
-        Self { address, head, patience: options.patience, permits, idle }
+        Self { address, ears, patience: options.patience, permits, idle }
     }
 
     /// The position of the last event, 0 when there is none.
@@ -134,10 +133,11 @@ impl Pool {
         if let Some(session) = idle {
             return Ok(session);
         }
-        let client = session::connect(&self.address, Some(self.head.clone())).await?;
+        let client = session::connect(&self.address, Some(self.ears.clone())).await?;
         // What was told while nobody listened, and what a failover took back.
+        self.ears.keyrings.look();
         let row = client.query_one("SELECT coalesce(max(position), 0) FROM events", &[]).await?;
-        self.head.is(row.get::<_, i64>(0).unsigned_abs());
+        self.ears.head.is(row.get::<_, i64>(0).unsigned_abs());
         Ok(Session { client, prepared: HashMap::new() })
     }
 

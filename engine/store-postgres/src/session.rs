@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::head::Head;
+use crate::keys::Keyrings;
 use crate::migrations;
 use futures_util::{StreamExt, stream};
 use std::error::Error as _;
@@ -94,6 +95,25 @@ fn kind_of(code: &SqlState) -> Kind {
     }
 }
 
+/// Who hears what the server tells all its clients.
+#[derive(Clone)]
+pub struct Ears {
+    /// Hears of new events.
+    pub head: Arc<Head>,
+    /// Hear of erasures.
+    pub keyrings: Arc<Keyrings>,
+}
+
+impl Ears {
+    fn hear(&self, told: &str) {
+        match told.parse() {
+            Ok(position) => self.head.is_at_least(position),
+            // `erased`, or what a later version tells.
+            Err(_) => self.keyrings.look(),
+        }
+    }
+}
+
 /// A store that was opened.
 pub struct Opened {
     /// Which one it is.
@@ -105,7 +125,8 @@ pub async fn open(address: &Address, make: bool) -> Result<Opened, StoreError> {
     let remote = |why| StoreError::Remote { store: address.shown().to_owned(), why };
     let failed = |failure: Failure| remote(failure.why);
     let connecting = timeout(OPEN_TIMEOUT, connect(address, None));
-    let mut client = connecting.await.unwrap_or_else(|_| Err(Failure::silence())).map_err(failed)?;
+    let mut client =
+        connecting.await.unwrap_or_else(|_| Err(Failure::silence())).map_err(failed)?;
     let told = |error: tokio_postgres::Error| failed(error.into());
     let query = "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
          current_setting('fsync') = 'off' OR current_setting('full_page_writes') = 'off',
@@ -156,13 +177,13 @@ async fn make_tables(client: &mut Client, schema: &str) -> Result<(), String> {
     done
 }
 
-/// Connects, and hears of new events for `head` when there is one.
-pub async fn connect(address: &Address, head: Option<Arc<Head>>) -> Result<Client, Failure> {
-    let hears = head.is_some();
+/// Connects, and hears what the server tells when there is somebody to hear it.
+pub async fn connect(address: &Address, ears: Option<Ears>) -> Result<Client, Failure> {
+    let hears = ears.is_some();
     let client = match address.tls() {
         None => {
             let (client, connection) = address.config().connect(NoTls).await?;
-            drive(connection, head);
+            drive(connection, ears);
             client
         }
         #[cfg(feature = "tls")]
@@ -170,7 +191,7 @@ pub async fn connect(address: &Address, head: Option<Arc<Head>>) -> Result<Clien
             let lasting = |why| Failure { kind: Kind::Lasting, why };
             let sealed = crate::tls::connector(tls).map_err(lasting)?;
             let (client, connection) = address.config().connect(sealed).await?;
-            drive(connection, head);
+            drive(connection, ears);
             client
         }
         #[cfg(not(feature = "tls"))]
@@ -185,7 +206,7 @@ pub async fn connect(address: &Address, head: Option<Arc<Head>>) -> Result<Clien
 }
 
 /// Moves the connection's bytes until it ends, which its client notices.
-fn drive<S, T>(mut connection: Connection<S, T>, head: Option<Arc<Head>>)
+fn drive<S, T>(mut connection: Connection<S, T>, ears: Option<Ears>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -193,10 +214,8 @@ where
     tokio::spawn(async move {
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
-            if let (AsyncMessage::Notification(told), Some(head)) = (message, &head)
-                && let Ok(position) = told.payload().parse()
-            {
-                head.is_at_least(position);
+            if let (AsyncMessage::Notification(told), Some(ears)) = (message, &ears) {
+                ears.hear(told.payload());
             }
         }
     });

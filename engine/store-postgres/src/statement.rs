@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 /// Appends it; see `migrations/V1__events.sql`.
 pub const APPEND: &str = "SELECT states, lasts, ends FROM append(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// Events of a stream by revision: what stands where an append would have gone.
-pub const STRETCH: &str = "SELECT position, at, revision, stream_id, type, stream_kind, version, body
+pub const STRETCH: &str =
+    "SELECT position, at, revision, stream_id, type, stream_kind, version, body
     FROM events WHERE stream_id = $1 AND stream_kind = $2 AND revision >= $3 AND revision < $4
     ORDER BY revision";
 
@@ -45,6 +46,7 @@ pub struct Arrays<'a> {
     counts: Vec<i32>,
     partitions: Vec<i32>,
     epochs: Vec<i64>,
+    overs: Vec<bool>,
     places: Vec<i32>,
     indexes: Vec<i32>,
     types: Vec<i32>,
@@ -77,20 +79,7 @@ impl<'a> Arrays<'a> {
         });
         // The sizes were checked: a few thousand.
         self.counts.push(append.events.len() as i32);
-        if owner.is_some() && self.partitions.is_empty() {
-            // Those before it are nobody's; without any, the server does not look.
-            self.partitions.resize(self.ids.len() - 1, -1);
-            self.epochs.resize(self.ids.len() - 1, i64::MAX);
-        }
-        if owner.is_some() || !self.partitions.is_empty() {
-            let (partition, epoch) = owner.map_or((-1, i64::MAX), |owner| {
-                // A partition that PostgreSQL cannot number has never had an owner there.
-                let partition = i32::try_from(owner.partition).unwrap_or(-1);
-                (partition, i64::try_from(owner.epoch).unwrap_or(i64::MAX))
-            });
-            self.partitions.push(partition);
-            self.epochs.push(epoch);
-        }
+        self.own(owner);
         let place = self.ids.len() as i32;
         for (index, event) in (0..).zip(&append.events) {
             self.places.push(place);
@@ -100,6 +89,24 @@ impl<'a> Arrays<'a> {
             self.ats.push(event.at.0);
             self.bodies.push(&event.encoded.body);
         }
+    }
+
+    /// Whose work the append that was just added is.
+    fn own(&mut self, owner: Option<Ownership>) {
+        if owner.is_none() && self.partitions.is_empty() {
+            // The server does not look as long as nobody owns anything.
+            return;
+        }
+        let before = self.ids.len() - 1;
+        self.partitions.resize(before, -1);
+        self.epochs.resize(before, i64::MAX);
+        self.overs.resize(before, false);
+        // A partition that PostgreSQL cannot number has never had an owner there.
+        let partition = owner.and_then(|owner| i32::try_from(owner.partition).ok());
+        let epoch = owner.and_then(|owner| i64::try_from(owner.epoch).ok());
+        self.partitions.push(partition.unwrap_or(-1));
+        self.epochs.push(epoch.unwrap_or(i64::MAX));
+        self.overs.push(owner.is_some_and(|owner| owner.over));
     }
 
     /// A person's key.
@@ -131,6 +138,7 @@ impl<'a> Arrays<'a> {
                     &self.counts,
                     &self.partitions,
                     &self.epochs,
+                    &self.overs,
                     &self.places,
                     &self.indexes,
                     &self.types,
@@ -149,9 +157,12 @@ impl<'a> Arrays<'a> {
         let lasts: Option<Vec<Option<i64>>> = row.get(1);
         let ends: Vec<i64> = row.get(2);
         let lasts = lasts.unwrap_or_default().into_iter();
-        Ok(states.into_iter().zip(lasts).zip(ends).map(|((state, last), end)| {
-            outcome(state, last, end)
-        }).collect())
+        Ok(states
+            .into_iter()
+            .zip(lasts)
+            .zip(ends)
+            .map(|((state, last), end)| outcome(state, last, end))
+            .collect())
     }
 }
 

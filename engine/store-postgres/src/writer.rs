@@ -6,10 +6,10 @@
 
 use crate::address::Address;
 use crate::gate::Gate;
-use crate::head::Head;
-use crate::session::{self, Failure, Kind};
+use crate::session::{self, Ears, Failure, Kind};
 use crate::statement::{self, APPEND, Arrays, Outcome, STRETCH};
 use futures_util::future::try_join_all;
+use schemas::sealed::StoredKey;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Order {
 /// The connection that appends.
 pub struct Writer {
     address: Arc<Address>,
-    head: Arc<Head>,
+    ears: Ears,
     gate: Arc<Gate>,
     patience: Duration,
     session: Option<Session>,
@@ -76,13 +76,8 @@ struct Pending<'a> {
 
 impl Writer {
     /// Not yet connected.
-    pub fn new(
-        address: Arc<Address>,
-        head: Arc<Head>,
-        gate: Arc<Gate>,
-        patience: Duration,
-    ) -> Self {
-        Self { address, head, gate, patience, session: None }
+    pub fn new(address: Arc<Address>, ears: Ears, gate: Arc<Gate>, patience: Duration) -> Self {
+        Self { address, ears, gate, patience, session: None }
     }
 
     /// Appends until nobody can hand anything over any more.
@@ -94,7 +89,8 @@ impl Writer {
                 && bytes < BYTES_PER_STATEMENT
                 && let Ok(next) = waiting.try_recv()
             {
-                events += next.batch.appends.iter().map(|append| append.events.len()).sum::<usize>();
+                events +=
+                    next.batch.appends.iter().map(|append| append.events.len()).sum::<usize>();
                 bytes += next.bytes;
                 group.push(next);
             }
@@ -113,7 +109,8 @@ impl Writer {
     }
 
     async fn append(&mut self, group: &[Order]) -> Results {
-        let mut keys = group.iter().flat_map(|order| &order.batch.keys).peekable();
+        let mut keys: Vec<StoredKey> =
+            group.iter().flat_map(|order| order.batch.keys.iter().cloned()).collect();
         let mut pending: Vec<Pending<'_>> = group
             .iter()
             .flat_map(|order| {
@@ -126,15 +123,17 @@ impl Writer {
             .collect();
         let mut left: VecDeque<usize> =
             (0..pending.len()).filter(|place| pending[*place].result.is_none()).collect();
-        while !left.is_empty() || keys.peek().is_some() {
+        while !left.is_empty() || !keys.is_empty() {
+            let keys = std::mem::take(&mut keys);
             let (mut arrays, mut here) = (Arrays::new(random_id()), Vec::new());
-            keys.by_ref().for_each(|key| arrays.add_key(key));
+            keys.iter().for_each(|key| arrays.add_key(key));
             let mut streams = HashSet::new();
             let (mut events, mut bytes) = (0, 0);
             // In the order in which they came, up to the first stream that is there already.
             while let Some(place) = left.front().copied() {
                 let one = &pending[place];
-                let size = one.append.events.iter().map(|event| event.encoded.body.len()).sum::<usize>();
+                let size =
+                    one.append.events.iter().map(|event| event.encoded.body.len()).sum::<usize>();
                 let full = events + one.append.events.len() > EVENTS_PER_STATEMENT
                     || bytes + size > BYTES_PER_STATEMENT;
                 if (full && events > 0) || !streams.insert(one.append.stream) {
@@ -147,7 +146,10 @@ impl Writer {
                 left.pop_front();
             }
             match self.send(&arrays).await {
-                Ok(outcomes) => self.judge(&mut pending, &here, &outcomes).await,
+                Ok(outcomes) => {
+                    self.ears.keyrings.note_saved(&keys);
+                    self.judge(&mut pending, &here, &outcomes).await;
+                }
                 Err(error) => {
                     // Nothing after it goes in before it: a caller's batches keep their order.
                     for place in here.into_iter().chain(left.drain(..)) {
@@ -203,7 +205,8 @@ impl Writer {
 
     async fn session(&mut self) -> Result<&Session, Failure> {
         if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
-            let client = session::connect(&self.address, None).await?;
+            let client = session::connect(&self.address, Some(self.ears.clone())).await?;
+            self.ears.keyrings.look();
             let append = client.prepare(APPEND).await?;
             let stretch = client.prepare(STRETCH).await?;
             self.session = Some(Session { client, append, stretch });
@@ -218,7 +221,7 @@ impl Writer {
             let done = |last, position, already| Ok(Appended { last, position, already });
             let result = match *outcome {
                 Outcome::In(last, position) => {
-                    self.head.is_at_least(position.0);
+                    self.ears.head.is_at_least(position.0);
                     done(last, position, false)
                 }
                 Outcome::WasIn(last, position) => done(last, position, true),
@@ -229,7 +232,9 @@ impl Writer {
                         continue;
                     }
                     // It would fit, and the server says no: only a full stream does that.
-                    Ok(Verdict::Fits(_)) => Err(AppendError::Rejected("the stream is full".to_owned())),
+                    Ok(Verdict::Fits(_)) => {
+                        Err(AppendError::Rejected("the stream is full".to_owned()))
+                    }
                     Err(error) => Err(error),
                 },
             };
@@ -283,7 +288,9 @@ impl Writer {
             let (kind, id) = statement::name_of(append.stream);
             let end = first + append.events.len() as i64;
             let rows = session.client.query(&session.stretch, &[&id, &kind, first, &end]).await?;
-            Ok::<_, Failure>(rows.into_iter().filter_map(|row| statement::stored(row).ok()).collect())
+            Ok::<_, Failure>(
+                rows.into_iter().filter_map(|row| statement::stored(row).ok()).collect(),
+            )
         }));
         timeout(ANSWER_TIMEOUT, reading).await.map_err(|_| Failure::silence())?
     }

@@ -115,6 +115,9 @@ pub struct Ownership {
     pub partition: u32,
     /// Which owner of it: every later one has a higher number.
     pub epoch: u64,
+    /// Whether the work of the stream is over with this append: whoever owns the partition next
+    /// need not look at it.
+    pub over: bool,
 }
 
 /// Where a shard's events go.
