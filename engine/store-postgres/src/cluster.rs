@@ -25,7 +25,7 @@ const GUARDIAN: &str = r#"
     read -r word
     kill -QUIT $! 2>/dev/null
     wait
-    [ "$word" = keep ] || rm -rf "$2"
+    [ "$word" = keep ] || rm -rf "${2%/data}"
 "#;
 
 const KEEP: &[u8] = b"keep\n";
@@ -86,6 +86,11 @@ impl Cluster {
     /// The address of its database, with tables in this schema.
     pub fn url(&self, schema: &str) -> String {
         format!("postgres://callfold@{}:{PORT}/postgres?schema={schema}", self.address)
+    }
+
+    /// The address of its database, for programs that know no schema of ours.
+    pub fn plain_url(&self) -> String {
+        format!("postgres://callfold@{}:{PORT}/postgres", self.address)
     }
 
     /// Where it listens.
@@ -152,7 +157,17 @@ impl Cluster {
 
     fn answers(&self) -> bool {
         let mut ready = Command::new(self.programs.join("pg_isready"));
-        ready.args(["-q", "-t", "1", "-U", "callfold", "-h", &self.address, "-p", &PORT.to_string()]);
+        ready.args([
+            "-q",
+            "-t",
+            "1",
+            "-U",
+            "callfold",
+            "-h",
+            &self.address,
+            "-p",
+            &PORT.to_string(),
+        ]);
         TcpStream::connect((self.address.as_str(), PORT)).is_ok()
             && ready.status().is_ok_and(|status| status.success())
     }
