@@ -1,24 +1,23 @@
 //! `callfold replay`: a call lived again, event by event, with what it would have done.
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, StreamId};
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Prints every event of a call, the state after it, and the effects it asked for.
-pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {
-    let mut history = History::open(data)?;
+pub fn run(place: &Place, id: CallId, style: &Style) -> Result<()> {
+    let mut history = History::open(place)?;
     let mut events = history.stream(StreamId::call(id))?.into_iter();
     let first = events.next();
     let Some((Event::Call(CallEvent::CallRequested(requested)), at)) =
         first.map(|recorded| (recorded.event, recorded.at))
     else {
-        bail!("there is no call {id} in {}", data.display());
+        bail!("there is no call {id} in {}", place);
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (mut call, effects) = Call::begin(Arc::new(*requested), at, &Arc::default());

@@ -2,7 +2,7 @@
 
 mod calls;
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::Result;
 use calls::CallRules;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,8 +15,32 @@ use store::folder::DataFolder;
 /// So many faults are told one by one.
 const FAULTS_SHOWN: usize = 20;
 
-/// Checks everything and prints what was found. False when something is wrong.
-pub fn run(data: &Path) -> Result<bool> {
+/// Checks everything and prints what was found. False when something is wrong. What a common log
+/// keeps its events in is its server's to check: only the calls are.
+pub fn run(place: &Place) -> Result<bool> {
+    let (files_are_sound, events) = match &place.data {
+        Some(data) if !place.is_common() => files(data)?,
+        _ => (true, History::open(place)?.reader.head()?.0),
+    };
+    let rules = match files_are_sound {
+        true => calls(place, events)?,
+        false => CallRules::default(),
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "calls    {} ended, {} open", rules.ended(), rules.open())?;
+    for fault in rules.faults().iter().take(FAULTS_SHOWN) {
+        writeln!(out, "  FAULT  {fault}")?;
+    }
+    if rules.faults().len() > FAULTS_SHOWN {
+        writeln!(out, "  and {} more", rules.faults().len() - FAULTS_SHOWN)?;
+    }
+    let is_sound = files_are_sound && rules.faults().is_empty();
+    writeln!(out, "{}", if is_sound { "all is well" } else { "something is wrong: see above" })?;
+    Ok(is_sound)
+}
+
+/// Checks the files of a log. Whether they are sound, and how many events they have.
+fn files(data: &Path) -> Result<(bool, u64)> {
     let folder = DataFolder::open_to_read(data)?;
     let files = store::log::verify(&folder.log_files(), folder.store_id())?;
     let mut out = std::io::stdout().lock();
@@ -40,25 +64,12 @@ pub fn run(data: &Path) -> Result<bool> {
     if let Some(cut) = &files.torn {
         writeln!(out, "  torn   {cut:?}: what a crash left unfinished, cut at the next start")?;
     }
-    let rules = match files.is_sound() {
-        true => calls(data, files.events)?,
-        false => CallRules::default(),
-    };
-    writeln!(out, "calls    {} ended, {} open", rules.ended(), rules.open())?;
-    for fault in rules.faults().iter().take(FAULTS_SHOWN) {
-        writeln!(out, "  FAULT  {fault}")?;
-    }
-    if rules.faults().len() > FAULTS_SHOWN {
-        writeln!(out, "  and {} more", rules.faults().len() - FAULTS_SHOWN)?;
-    }
-    let is_sound = files.is_sound() && rules.faults().is_empty();
-    writeln!(out, "{}", if is_sound { "all is well" } else { "something is wrong: see above" })?;
-    Ok(is_sound)
+    Ok((files.is_sound(), files.events))
 }
 
 /// Lives every call again, by the rules of [`CallRules`].
-fn calls(data: &Path, events: u64) -> Result<CallRules> {
-    let mut history = History::open(data)?;
+fn calls(place: &Place, events: u64) -> Result<CallRules> {
+    let mut history = History::open(place)?;
     let style = ProgressStyle::with_template("checking the calls  {wide_bar} {pos}/{len}  {eta}")
         .expect("the template is a constant");
     let bar = ProgressBar::new(events).with_style(style);

@@ -10,6 +10,7 @@ mod dial;
 mod events;
 mod failure;
 mod logging;
+mod place;
 mod records;
 mod replay;
 mod terminal;

@@ -2,8 +2,9 @@
 
 use crate::address::Address;
 use crate::session::{self, Failure};
+use crate::statement::name_of;
 use crate::{PostgresStore, as_bigint, as_i32};
-use schemas::Position;
+use schemas::{Position, StreamId};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{StoreError, Stored};
@@ -80,6 +81,22 @@ impl PostgresStore {
         let begun = events.iter().rev().find(|event| event.revision.0 == 0);
         let begun = begun.map_or(after, |event| event.position);
         Ok((events, begun))
+    }
+
+    /// The work of these streams is over after all.
+    ///
+    /// # Errors
+    /// [`StoreError::Remote`].
+    pub fn forget_work(&self, streams: &[StreamId]) -> Result<(), StoreError> {
+        if streams.is_empty() {
+            return Ok(());
+        }
+        let (kinds, ids): (Vec<_>, Vec<_>) = streams.iter().map(|id| name_of(*id)).unzip();
+        self.shared.link.wait_for(move |pool| async move {
+            let query = "DELETE FROM work WHERE (stream_id, stream_kind) IN
+                 (SELECT * FROM unnest($1::uuid[], $2::smallint[]))";
+            pool.rows(query, &[&ids, &kinds]).await.map(drop)
+        })
     }
 }
 

@@ -134,16 +134,19 @@ pub trait Appender: Send + Sync {
         self.submit(batch, reply);
     }
 
-    /// Hands one batch over and waits for its results. For tools and tests: a shard has a loop to
+    /// Hands appends over and waits for their results. For tools and tests: a shard has a loop to
     /// run.
     fn append(&self, appends: Vec<Append>) -> Results {
-        let count = appends.len();
+        self.append_with_keys(Batch { keys: Vec::new(), appends })
+    }
+
+    /// As [`Appender::append`], with the keys that the events are the first to use. Without
+    /// appends nothing says whether the keys are durable.
+    fn append_with_keys(&self, batch: Batch) -> Results {
+        let count = batch.appends.len();
         let (results, arrived) = std::sync::mpsc::channel();
-        self.submit(
-            Batch { keys: Vec::new(), appends },
-            // Nobody waits any more only when this very function has panicked.
-            Box::new(move |done| drop(results.send(done))),
-        );
+        // Nobody waits any more only when this very function has panicked.
+        self.submit(batch, Box::new(move |done| drop(results.send(done))));
         let lost = || AppendError::Unknown("the store dropped the batch".to_owned());
         arrived.recv().unwrap_or_else(|_| vec![Err(lost()); count])
     }

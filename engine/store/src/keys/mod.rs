@@ -12,8 +12,8 @@ mod secret;
 mod table;
 
 pub use file::{KeyFile, Loaded};
-pub use secret::{CalleeSecret, MasterKey, make_secret_file, read_secret_file};
-pub(crate) use secret::{hex, put_secret_file, random, sync_folder_of};
+pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
+pub(crate) use secret::{hex, put_secret_file, sync_folder_of};
 pub use table::{KeyRow, KeyTable};
 
 use crate::dice::Dice;

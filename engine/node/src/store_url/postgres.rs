@@ -1,0 +1,189 @@
+//! A node on a common log in PostgreSQL.
+//!
+//! What comes to a node directly (lists, HTTP) is a partition of its own, by its name: one process
+//! at a time has it, an earlier one is fenced, and the node's calls are rebuilt from the streams of
+//! that partition alone. Partitions of Kafka's work topic, with lower numbers, are taken over as
+//! they are assigned ([`PostgresStore::take_over`], [`PostgresStore::read_work`]).
+
+use super::{Kept, OpenStore, Reading, SecretFiles};
+use crate::history::ReadHistory;
+use schemas::call::CallEvent;
+use schemas::{CallId, Event, Position, Revision, StreamId};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::api::{Ownership, Reply};
+use store::folder::DataFolder;
+use store::keys::{MasterKey, make_secret_file, random, read_secret_file};
+use store::{Append, AppendError, Appender, Batch, Reader, Recovery, Results, StoreError, Stored};
+use store_postgres::{Options, PostgresStore};
+
+/// Partitions of nodes' own work begin here; those of Kafka are below.
+const OWN_WORK: u32 = 1 << 30;
+/// So many streams are read at a time.
+const STREAMS: usize = 500;
+
+pub(super) fn open(
+    url: &str,
+    folder: &mut DataFolder,
+    files: SecretFiles<'_>,
+) -> Result<OpenStore, StoreError> {
+    let store = PostgresStore::open(url, Options::default())?;
+    folder.join_common(store.id(), store.address())?;
+    let begun = store.secrets()?.unwrap_or_default();
+    let callee_path = callee_path(folder.path(), files.callee);
+    let master_path = master_path(folder.path(), files.master);
+    // A secret of ours would be another than the one that the data was begun with.
+    for (path, begun) in [(&callee_path, begun.0), (&master_path, begun.1)] {
+        if begun.is_some() && !path.exists() {
+            let why = format!(
+                "{} has data that was begun with a secret: bring a copy of it here",
+                store.address()
+            );
+            return Err(StoreError::Foreign { file: path.display().to_string(), why });
+        }
+    }
+    let secret = folder.callee_secret(files.callee)?;
+    let master = parse(&make_secret_file(&master_path)?, &master_path)?;
+    store.check_secrets(secret.check(), master.check())?;
+    let keyring = store.open_keys(master, random()?)?;
+    let partition = own_partition(folder.node());
+    let claim = store.claim(partition, folder.node())?;
+    let appender = Owner { store: store.clone(), partition, epoch: claim.epoch };
+    Ok(OpenStore {
+        appender: Arc::new(appender),
+        history: Box::new(OwnHistory { store: store.clone(), partition }),
+        reader: Arc::new(store),
+        keyring,
+        secret,
+        recovery: Recovery::default(),
+        kept: Kept::Claim(Box::new(claim)),
+    })
+}
+
+pub(super) fn open_to_read(url: &str, data: Option<&Path>) -> Result<Reading, StoreError> {
+    let store = PostgresStore::open_to_read(url, Options::default())?;
+    let keys = || {
+        let folder = data.ok_or_else(|| StoreError::Foreign {
+            file: store.address().to_owned(),
+            why: "the secrets are not there: name the data folder that has them with --data"
+                .to_owned(),
+        })?;
+        let path = master_path(folder, None);
+        let keyring = store.open_keys(parse(&read_secret_file(&path)?, &path)?, random()?)?;
+        Ok((keyring, DataFolder::open_to_read(folder)?.callee_secret(None)?))
+    };
+    let keys = keys();
+    Ok(Reading { reader: Arc::new(store), keys })
+}
+
+fn callee_path(data: &Path, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| data.join("callee.key"), Path::to_owned)
+}
+
+fn master_path(data: &Path, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| data.join("master.key"), Path::to_owned)
+}
+
+fn parse(content: &[u8], path: &Path) -> Result<MasterKey, StoreError> {
+    MasterKey::parse(content).ok_or_else(|| {
+        let why = "a master key is 64 hex digits or 32 raw bytes".to_owned();
+        StoreError::Foreign { file: path.display().to_string(), why }
+    })
+}
+
+/// The same for a name, on any machine.
+fn own_partition(node: &str) -> u32 {
+    let id = StreamId::node(node).id;
+    let [a, b, c, d, ..] = id;
+    OWN_WORK | (u32::from_le_bytes([a, b, c, d]) & (OWN_WORK - 1))
+}
+
+/// Appends as the owner of a partition.
+struct Owner {
+    store: PostgresStore,
+    partition: u32,
+    epoch: u64,
+}
+
+impl Appender for Owner {
+    fn submit(&self, batch: Batch, reply: Reply) {
+        let owned = |append: &Append| {
+            append.stream.as_call()?;
+            let (partition, epoch) = (self.partition, self.epoch);
+            Some(Ownership { partition, epoch, over: is_over(append) })
+        };
+        let owners = batch.appends.iter().map(owned).collect();
+        let reply = Box::new(move |results| reply(stop_when_fenced(results)));
+        self.store.submit_owned(batch, owners, reply);
+    }
+}
+
+/// Whether a call has nothing left to do after this: it ended, and no redial is promised.
+fn is_over(append: &Append) -> bool {
+    append.events.last().is_some_and(|event| {
+        let encoded = &event.encoded;
+        matches!(
+            Event::decode(encoded.kind, encoded.version, &encoded.body),
+            Ok(Event::Call(CallEvent::CallEnded(ended))) if ended.redial_at.is_none()
+        )
+    })
+}
+
+/// Who lost all its work must stop, and not only drop the one call.
+fn stop_when_fenced(mut results: Results) -> Results {
+    for result in &mut results {
+        if let Err(AppendError::Fenced { epoch }) = result {
+            let why = format!("another process has taken over this node's work (epoch {epoch})");
+            *result = Err(AppendError::Broken(why));
+        }
+    }
+    results
+}
+
+/// The calls of one partition whose work is not over.
+struct OwnHistory {
+    store: PostgresStore,
+    partition: u32,
+}
+
+impl ReadHistory for OwnHistory {
+    fn read(&self, take: &mut dyn FnMut(Stored)) -> Result<(), StoreError> {
+        let mut after = Position(0);
+        loop {
+            let (events, next) = self.store.read_work(self.partition, after, STREAMS)?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            after = next;
+            let mut done = Vec::new();
+            for stream in events.chunk_by(|a, b| a.stream == b.stream) {
+                if self.was_redialled(stream)? {
+                    done.push(stream[0].stream);
+                }
+            }
+            events.into_iter().filter(|event| !done.contains(&event.stream)).for_each(&mut *take);
+            self.store.forget_work(&done)?;
+        }
+    }
+}
+
+impl OwnHistory {
+    /// Whether a call has ended, and its promised redial was made.
+    fn was_redialled(&self, stream: &[Stored]) -> Result<bool, StoreError> {
+        let decode = |stored: Option<&Stored>| {
+            let encoded = &stored?.encoded;
+            Event::decode(encoded.kind, encoded.version, &encoded.body).ok()
+        };
+        let (
+            Some(Event::Call(CallEvent::CallRequested(requested))),
+            Some(Event::Call(CallEvent::CallEnded(_))),
+        ) = (decode(stream.first()), decode(stream.last()))
+        else {
+            return Ok(false);
+        };
+        let Some(call) = stream[0].stream.as_call() else { return Ok(false) };
+        let first = requested.first_call.unwrap_or(call);
+        let next = CallId::of_redial(first, requested.attempt + 1);
+        Ok(!self.store.read_stream(StreamId::call(next), Revision(0), 1)?.is_empty())
+    }
+}
