@@ -474,8 +474,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// The name of the next try's leg: unlike every other for four billion tries. Its low half
     /// counts up, as the user agent's table likes it; its high half is the call's slot.
     fn next_leg(&mut self, key: Key) -> LegId {
+        self.next_leg_of(key.index())
+    }
+
+    fn next_leg_of(&mut self, slot: u32) -> LegId {
         self.tries = self.tries.wrapping_add(1);
-        LegId(u64::from(key.index()) << 32 | u64::from(self.tries))
+        LegId(u64::from(slot) << 32 | u64::from(self.tries))
     }
 
     fn random(&mut self) -> u128 {

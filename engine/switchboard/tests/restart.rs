@@ -55,11 +55,30 @@ fn what_was_dialled_is_closed_on_the_wire_and_never_dialled_again() {
     assert!(world.board.is_idle());
 }
 
+// The process that closed it may have been killed before its CANCEL or BYE had arrived.
 #[test]
-fn a_second_restart_finds_nothing_left_to_do() {
+fn a_second_restart_soon_after_closes_the_same_again_and_records_nothing() {
     let mut old = World::new(vec![gateway("a")]);
     old.place(command("c1", "+1"));
-    let again = restart(restart(old));
+    let first = restart(old);
+    let ids = |world: &World| match &world.sip[..] {
+        [SipOrder::CloseOrphan(orphan)] => orphan.ids.clone(),
+        other => panic!("{other:?}"),
+    };
+    let closed = ids(&first);
+    let again = restart(first);
+    assert_eq!(ids(&again), closed);
+    assert!(again.board.is_idle());
+    assert_eq!(again.log.count("CallEnded"), 1);
+}
+
+#[test]
+fn a_restart_64_t1_later_finds_nothing_left_to_do() {
+    let mut old = World::new(vec![gateway("a")]);
+    old.place(command("c1", "+1"));
+    let mut first = restart(old);
+    first.live(Duration::from_secs(30));
+    let again = restart(first);
     assert!(again.sip.is_empty() && again.board.is_idle());
     assert_eq!(again.log.count("CallEnded"), 1);
 }
