@@ -7,10 +7,12 @@
 
 use super::{Kept, OpenStore, Reading, SecretFiles};
 use crate::history::ReadHistory;
-use schemas::call::CallEvent;
-use schemas::{CallId, Event, Position, Revision, StreamId};
+use schemas::call::{CallEnded, CallEvent};
+use schemas::event::Encoded;
+use schemas::{CallId, Event, Outcome, Position, Revision, StreamId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 use store::api::{Ownership, Reply};
 use store::folder::DataFolder;
 use store::keys::{MasterKey, make_secret_file, random, read_secret_file};
@@ -19,6 +21,8 @@ use store_postgres::{Options, PostgresStore};
 
 /// Partitions of nodes' own work begin here; those of Kafka are below.
 const OWN_WORK: u32 = 1 << 30;
+/// Longer than anything of a dead process can be up: 64*T1 (RFC 3261), and clocks that differ.
+const ON_THE_WIRE_MS_MAX: i64 = 120_000;
 /// So many streams are read at a time.
 const STREAMS: usize = 500;
 
@@ -118,15 +122,19 @@ impl Appender for Owner {
     }
 }
 
-/// Whether a call has nothing left to do after this: it ended, and no redial is promised.
+/// Whether a call has nothing left to do after this: it ended, and no redial is promised. One that
+/// a restart ended as unknown may have something left to close on the wire, which the next restart
+/// does again.
 fn is_over(append: &Append) -> bool {
-    append.events.last().is_some_and(|event| {
-        let encoded = &event.encoded;
-        matches!(
-            Event::decode(encoded.kind, encoded.version, &encoded.body),
-            Ok(Event::Call(CallEvent::CallEnded(ended))) if ended.redial_at.is_none()
-        )
-    })
+    let ended = append.events.last().and_then(|event| as_end(&event.encoded));
+    ended.is_some_and(|end| end.redial_at.is_none() && end.outcome != Outcome::OutcomeUnknown)
+}
+
+fn as_end(encoded: &Encoded) -> Option<CallEnded> {
+    match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+        Ok(Event::Call(CallEvent::CallEnded(ended))) => Some(*ended),
+        _ => None,
+    }
 }
 
 /// Who lost all its work must stop, and not only drop the one call.
@@ -155,35 +163,39 @@ impl ReadHistory for OwnHistory {
                 return Ok(());
             }
             after = next;
-            let mut done = Vec::new();
+            let mut over = Vec::new();
             for stream in events.chunk_by(|a, b| a.stream == b.stream) {
-                if self.was_redialled(stream)? {
-                    done.push(stream[0].stream);
+                if self.is_over_by_now(stream)? {
+                    over.push(stream[0].stream);
                 }
             }
-            events.into_iter().filter(|event| !done.contains(&event.stream)).for_each(&mut *take);
-            self.store.forget_work(&done)?;
+            events.into_iter().filter(|event| !over.contains(&event.stream)).for_each(&mut *take);
+            self.store.forget_work(&over)?;
         }
     }
 }
 
 impl OwnHistory {
-    /// Whether a call has ended, and its promised redial was made.
-    fn was_redialled(&self, stream: &[Stored]) -> Result<bool, StoreError> {
-        let decode = |stored: Option<&Stored>| {
-            let encoded = &stored?.encoded;
-            Event::decode(encoded.kind, encoded.version, &encoded.body).ok()
-        };
-        let (
-            Some(Event::Call(CallEvent::CallRequested(requested))),
-            Some(Event::Call(CallEvent::CallEnded(_))),
-        ) = (decode(stream.first()), decode(stream.last()))
+    /// Whether a call ended long enough ago that nothing of it is on the wire any more, and its
+    /// redial was made if one was promised.
+    fn is_over_by_now(&self, stream: &[Stored]) -> Result<bool, StoreError> {
+        let (Some(first), Some(last)) = (stream.first(), stream.last()) else { return Ok(false) };
+        let Some(end) = as_end(&last.encoded) else { return Ok(false) };
+        let age = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as i64 - last.at.0;
+        if end.outcome == Outcome::OutcomeUnknown && age < ON_THE_WIRE_MS_MAX {
+            return Ok(false);
+        }
+        if end.redial_at.is_none() {
+            return Ok(true);
+        }
+        let encoded = &first.encoded;
+        let request = Event::decode(encoded.kind, encoded.version, &encoded.body);
+        let (Ok(Event::Call(CallEvent::CallRequested(request))), Some(call)) =
+            (request, first.stream.as_call())
         else {
             return Ok(false);
         };
-        let Some(call) = stream[0].stream.as_call() else { return Ok(false) };
-        let first = requested.first_call.unwrap_or(call);
-        let next = CallId::of_redial(first, requested.attempt + 1);
+        let next = CallId::of_redial(request.first_call.unwrap_or(call), request.attempt + 1);
         Ok(!self.store.read_stream(StreamId::call(next), Revision(0), 1)?.is_empty())
     }
 }
