@@ -59,6 +59,19 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub fn start_with(options: &str) -> Result<Self> {
+        Self::make(options, None)
+    }
+
+    /// Makes one that takes sealed connections alone. `certify` is told its address, and gives a
+    /// certificate and its key, as PEM.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_sealed(certify: impl Fn(&str) -> (String, String)) -> Result<Self> {
+        Self::make("-c ssl=on", Some(&certify))
+    }
+
+    fn make(options: &str, certify: Option<Certify<'_>>) -> Result<Self> {
         static CLUSTERS: AtomicU32 = AtomicU32::new(0);
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("callfold-postgres-").tempdir()?;
@@ -77,6 +90,9 @@ impl Cluster {
         initdb.args(["--username=callfold", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
         initdb.args(["--no-sync", "--no-instructions", "-D"]).arg(&data);
         run(initdb.current_dir("/"))?;
+        if let Some(certify) = certify {
+            put_certificate(&data, certify(&address))?;
+        }
         let running = Mutex::new(None);
         let cluster = Self { folder, programs, address, options: options.to_owned(), running };
         cluster.restart()?;
@@ -191,6 +207,21 @@ impl Drop for Cluster {
             drop(guardian.wait());
         }
     }
+}
+
+/// Gives a certificate and its key for an address.
+type Certify<'a> = &'a dyn Fn(&str) -> (String, String);
+
+fn put_certificate(data: &Path, (certificate, key): (String, String)) -> Result<()> {
+    let (certificate_file, key_file) = (data.join("server.crt"), data.join("server.key"));
+    std::fs::write(&certificate_file, certificate)?;
+    std::fs::write(&key_file, key)?;
+    // The server refuses a key that others can read.
+    run(Command::new("chmod").arg("600").arg(&key_file))?;
+    if is_root() {
+        run(Command::new("chown").arg("postgres:").args([&certificate_file, &key_file]))?;
+    }
+    std::fs::write(data.join("pg_hba.conf"), "hostssl all all all trust\n")
 }
 
 /// Where Debian puts the programs of the latest version that is installed.

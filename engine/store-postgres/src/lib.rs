@@ -22,6 +22,8 @@ mod migrations;
 mod pool;
 mod session;
 mod statement;
+#[cfg(feature = "tls")]
+mod tls;
 mod work;
 mod writer;
 
