@@ -68,7 +68,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sip",
         ],
     ),
-    ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
+    (
+        "benches",
+        &[
+            "schemas",
+            "call",
+            "campaign",
+            "media",
+            "node",
+            "routing",
+            "sip",
+            "store",
+            "store_postgres",
+            "switchboard",
+        ],
+    ),
 ];
 
 /// Pure crate → crates of others that it may depend on: none of them has a clock, a socket, a

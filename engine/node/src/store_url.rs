@@ -193,6 +193,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// As [`OpenStore::open`].
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
 pub fn open_to_read(url: &StoreUrl, data: Option<&Path>) -> Result<Reading, StoreError> {
     match url {
         StoreUrl::Log(path) => read_folder(log_parent(path)?),

@@ -157,6 +157,27 @@ impl Cluster {
         }
     }
 
+    /// CPU time of all its processes so far, those that have ended too.
+    pub fn cpu(&self) -> Duration {
+        let running = self.running.lock().expect("nobody panics while holding it");
+        let Some(running) = &*running else { return Duration::ZERO };
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ticks = processes.filter_map(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // After the name: state, parent, …; user, kernel, and those of ended children.
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            let is_server = entry.file_name().to_str() == Some(&running.postmaster);
+            let times = match is_server {
+                true => &fields[11..15],
+                false if fields[1] == running.postmaster => &fields[11..13],
+                false => return None,
+            };
+            Some(times.iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
+        });
+        // A tick is 10 ms for every program (USER_HZ).
+        Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
     fn spawn(&self) -> Result<Running> {
         let mut command = as_ordinary_user(Path::new("/bin/sh"));
         command.args(["-c", GUARDIAN, "guardian"]).arg(&self.programs).arg(self.data());

@@ -199,6 +199,19 @@ impl PostgresStore {
         })
     }
 
+    /// What an event takes on the server's disk, indexes and all.
+    ///
+    /// # Errors
+    /// [`StoreError::Remote`].
+    pub fn bytes_per_event(&self) -> Result<f64, StoreError> {
+        self.shared.link.wait_for(move |pool| async move {
+            let query = "SELECT pg_total_relation_size('events')::double precision
+                 / greatest((SELECT max(position) FROM events), 1)";
+            let rows = pool.rows(query, &[]).await?;
+            Ok(rows.first().map_or(0.0, |row| row.get(0)))
+        })
+    }
+
     fn foreign(&self, why: &str) -> StoreError {
         StoreError::Foreign { file: self.address().to_owned(), why: why.to_owned() }
     }
