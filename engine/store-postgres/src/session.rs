@@ -22,7 +22,8 @@ const OLDEST_SERVER: i32 = 130_000;
 
 /// How a session works: appends see what is committed when each command begins; every query of ours
 /// has its index, also while a new table has no statistics; who waits too long gives up and comes
-/// again; and what is acknowledged is on the disk.
+/// again; the server notices within 14 s that our machine is gone, and gives our claims back; and
+/// what is acknowledged is on the disk.
 const MANNERS: &str = "
     SET default_transaction_isolation = 'read committed';
     SET enable_seqscan = off;
@@ -31,6 +32,9 @@ const MANNERS: &str = "
     SET statement_timeout = '20s';
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '20s';
+    SET tcp_keepalives_idle = 5;
+    SET tcp_keepalives_interval = 3;
+    SET tcp_keepalives_count = 3;
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off';
     SELECT set_config(name, '5s', false) FROM pg_settings

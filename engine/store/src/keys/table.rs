@@ -11,7 +11,6 @@ use super::{Keyring, MasterKey, lock};
 use crate::StoreError;
 use schemas::CalleeKey;
 use schemas::sealed::StoredKey;
-use std::sync::Arc;
 
 /// So many rows are read at once.
 const ROWS_PER_READ: usize = 10_000;
@@ -87,9 +86,30 @@ impl Keyring {
         all.into_iter().map(|(callee, person)| persons.wrap(callee, &person)).collect()
     }
 
-    /// Whether two keyrings hold the same keys.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.persons, &other.persons)
+    /// Which master key wraps the keys, by [`MasterKey::check`].
+    pub fn master_check(&self) -> [u8; 8] {
+        self.lock().master().check()
+    }
+
+    /// Takes keys of another store over, wrapped by the same master key: to be made durable here.
+    /// How many cannot be: a keyring without a table has room for one key of a person and
+    /// generation.
+    pub fn adopt(&self, keys: &[StoredKey]) -> usize {
+        let mut persons = self.lock();
+        let mut left = 0;
+        for stored in keys {
+            let Some(key) = unwrap(persons.master(), stored) else {
+                left += 1;
+                continue;
+            };
+            let (callee, generation) = (stored.callee, stored.generation);
+            match persons.get(callee) {
+                Some(known) if known.key == key => {}
+                Some(known) if known.generation >= generation => left += 1,
+                _ => persons.set(callee, Person { key, generation, standing: Standing::Unsaved }),
+            }
+        }
+        left
     }
 }
 
@@ -156,7 +176,7 @@ impl Persons {
 mod tests {
     use super::*;
     use schemas::Vault;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     /// A table in memory. Clones are the same.
     #[derive(Clone, Default)]
@@ -242,5 +262,20 @@ mod tests {
             assert_eq!(keyring.open(CALLEE, &after).unwrap(), b"called again");
         }
         assert_eq!(rows.keyring(4).saved_keys().len(), 1, "an erased key has no way out");
+    }
+
+    #[test]
+    fn keys_move_to_a_keyring_of_another_kind() {
+        let rows = Rows::default();
+        let mut one = rows.keyring(1);
+        let sealed = one.seal(CALLEE, b"name");
+        rows.put(&mut one);
+        let keys = one.saved_keys();
+        let other = Keyring::of(Persons::new(MasterKey::new([1; 32]), [9; 32]));
+        assert_eq!((other.master_check(), other.adopt(&keys)), (one.master_check(), 0));
+        assert_eq!(other.open(CALLEE, &sealed).unwrap(), b"name");
+        assert_eq!(other.adopt(&keys), 0, "the same once more");
+        let stranger = Keyring::of(Persons::new(MasterKey::new([2; 32]), [9; 32]));
+        assert_eq!(stranger.adopt(&keys), 1, "another master key cannot open them");
     }
 }
