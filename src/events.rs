@@ -6,6 +6,7 @@ use projections::table::{Align, Paint, Style, cell};
 use schemas::call::CallEvent;
 use schemas::public::{EventLine, Include};
 use schemas::{CallId, CalleeKey, Event, Position, Recorded, StreamId, Vault};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
@@ -44,10 +45,12 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         for recorded in history.stream(StreamId::call(call))? {
             printer.take(&history, &recorded, 1)?;
         }
-        if printer.printed == 0 {
+        if printer.printed == 0 && history.unknown == 0 {
             anyhow::bail!("there is no call {call} in {}", options.place);
         }
-        return Ok(printer.out.flush()?);
+        printer.out.flush()?;
+        history.tell_unknown();
+        return Ok(());
     }
     let mut after = Position(0);
     loop {
@@ -58,6 +61,7 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         })?;
         printer.out.flush()?;
         if !options.follow || is_over() {
+            history.tell_unknown();
             return Ok(());
         }
         history.reader.wait(after, WAIT)?;
@@ -135,10 +139,16 @@ impl<'a> Printer<'a> {
 
 /// `{"sip_status":180,"q850":null}` as `sip_status=180`: what is null says nothing.
 fn readable(json: &[u8]) -> String {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(json) else {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(json) else {
         return String::from_utf8_lossy(json).into_owned();
     };
-    let told = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+    // A number is told only by who has the keys: none means that there is no key any more.
+    let erased = |name: &str, value: &Value| name == "phone" && value.is_null();
+    let told = fields.iter().filter(|(name, value)| !value.is_null() || erased(name, value));
+    let told = told.map(|(name, value)| {
+        if erased(name, value) {
+            return format!("{name}=(erased)");
+        }
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("{name}={text}")
     });

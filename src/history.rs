@@ -54,9 +54,10 @@ pub struct History {
 impl History {
     /// Opens it to read. Changes nothing there.
     pub fn open(place: &Place) -> Result<Self> {
+        let master = crate::privacy::master_key(None)?;
         let Reading { reader, keys } = match (&place.store, &place.data) {
-            (Some(store), data) => open_to_read(store, data.as_deref())?,
-            (None, Some(data)) => read_folder(data)?,
+            (Some(store), data) => open_to_read(store, data.as_deref(), &master)?,
+            (None, Some(data)) => read_folder(data, &master)?,
             (None, None) => bail!("name a data folder, or a store"),
         };
         let vault = match keys {
@@ -95,7 +96,17 @@ impl History {
         }
     }
 
-    /// All events of a stream.
+    /// Says on stderr how many events were passed over, if any were.
+    pub fn tell_unknown(&self) {
+        if self.unknown > 0 {
+            let (count, word) = (self.unknown, if self.unknown == 1 { "event" } else { "events" });
+            tracing::warn!(
+                "passed over {count} {word} that only a later version of Callfold understands"
+            );
+        }
+    }
+
+    /// All events of a stream that are understood.
     pub fn stream(&mut self, stream: StreamId) -> Result<Vec<Recorded>> {
         let mut events = Vec::new();
         let mut from = Revision(0);

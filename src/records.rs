@@ -134,6 +134,7 @@ pub fn run(options: &RecordsOptions) -> Result<()> {
         Ok(ControlFlow::Continue(()))
     })?;
     records.in_order().into_iter().try_for_each(&mut print)?;
+    history.tell_unknown();
     if options.format == Format::Table {
         write!(out, "\n{}", summary.table(0, None, &options.style))?;
     }

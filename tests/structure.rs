@@ -68,6 +68,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sip",
         ],
     ),
+    // What a developer does to the sources: knows them as texts.
+    ("xtask", &[]),
     (
         "benches",
         &[

@@ -2,6 +2,7 @@
 //! folder: no call is dialled twice, each has one end, and what was open on the wire is closed.
 
 use interop::ledger::{called_twice, wait_until_settled};
+use interop::patience::wait_for;
 use interop::story::Story;
 use schemas::call::CallEvent;
 use schemas::{CallId, Position, StreamId};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Reader;
 use store::folder::DataFolder;
 use tempfile::TempDir;
@@ -24,8 +25,6 @@ const KILLS: usize = 10;
 /// ever, hangs up, is busy, answers across a CANCEL, asks for a PRACK.
 const KINDS: [&str; 7] =
     ["99920005", "99911100", "99918000", "99921120", "99948605", "99980100", "99919005"];
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 struct World {
     carrier: CarrierHandle,
@@ -77,12 +76,11 @@ fn run_and_kill(world: &World, dice: &mut Dice) {
         true => (0, dice.below(150)),
         false => (5 + dice.below(20) as usize, dice.below(40)),
     };
-    let until = Instant::now() + PATIENCE;
-    while world.invites() < before + calls {
+    let seen = wait_for(|| {
         assert!(child.try_wait().expect("it can be asked").is_none(), "it ended by itself");
-        assert!(Instant::now() < until, "it dials nobody");
-        std::thread::sleep(LOOK_EVERY);
-    }
+        (world.invites() >= before + calls).then_some(())
+    });
+    assert!(seen.is_some(), "it dials nobody");
     // The moment of the kill, not a wait for anything.
     std::thread::sleep(Duration::from_millis(ms));
     child.kill().expect("it can be killed");

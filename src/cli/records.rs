@@ -3,6 +3,7 @@
 use super::Failure;
 use super::place::PlaceArgs;
 use super::terminal;
+use super::whose::normalised;
 use crate::history::Place;
 use crate::records::{self, AsOf, Format, RecordsOptions, Wanted};
 use clap::Args;
@@ -45,14 +46,12 @@ spreadsheet would compute with begins with a single quote.";
 impl RecordsArgs {
     pub fn run(self) -> Result<(), Failure> {
         let place = Place::from(self.place);
-        let read = |phone: &String| self.region.unwrap_or_default().read_shown(phone);
-        let phone = self.phone.as_ref().map(read).transpose();
-        let phone = phone.map_err(|why| Failure::Usage(format!("--phone: {why}")))?;
+        let phone = self.phone.as_ref().map(|phone| normalised(phone, self.region)).transpose()?;
         let options = RecordsOptions {
             place,
             as_of: self.as_of,
             outcome: self.outcome,
-            phone: phone.map(String::from),
+            phone,
             format: self.format,
             style: terminal::of_stdout(),
         };

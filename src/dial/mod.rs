@@ -8,6 +8,7 @@ mod report;
 pub use gateways::{GatewayTerms, local_ip_towards};
 
 use crate::config::GatewayUri;
+use crate::privacy;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
@@ -108,9 +109,10 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let prompt_ms = load_prompt(options, &prompts)?;
     let gateways = gateways::resolve(&options.gateways, &options.terms)?;
     let node_options = node_options(options, gateways, prompts)?;
+    let master = privacy::master_key(None)?;
     let mut prepared = match &options.store {
-        Some(store) => Prepared::open_on(node_options, store)?,
-        None => Prepared::open(node_options)?,
+        Some(store) => Prepared::open_on(node_options, &master, store)?,
+        None => Prepared::open_with(node_options, &master)?,
     };
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(

@@ -6,6 +6,7 @@ use schemas::{CallId, CalleeKey, CommandId, EndedBy, Event, Revision, StreamId, 
 use std::path::Path;
 use std::sync::Arc;
 use store::file::RealFiles;
+use store::folder::MasterSource;
 use store::keys::{CalleeSecret, KeyFile, Keyring};
 use store::writer::KeySink;
 use store::{Append, DataFolder, Expected, Log, NewEvent};
@@ -35,7 +36,7 @@ impl Folder {
     pub fn open(path: &Path) -> Self {
         let mut folder = DataFolder::open(path, "node-1").unwrap();
         let secret = folder.callee_secret(None).unwrap();
-        let (keyring, keys, _) = folder.open_keys(None).unwrap();
+        let (keyring, keys, _) = folder.open_keys(&MasterSource::Folder).unwrap();
         let (log, _) = folder.open_log().unwrap();
         Self { keyring, keys, secret, log, _folder: folder }
     }
@@ -99,7 +100,11 @@ impl Folder {
     ) {
         self.keys.append_and_sync(&self.keyring.take_new_keys()).unwrap();
         let stored = |(event, at)| NewEvent { encoded: Event::Call(event).encode(), at };
-        let events = events.into_iter().map(stored).collect();
+        self.append_stored(stream, expected, events.into_iter().map(stored).collect());
+    }
+
+    /// Appends what nobody here understands, too.
+    pub fn append_stored(&mut self, stream: StreamId, expected: Expected, events: Vec<NewEvent>) {
         let results = self.log.append(&[Append { stream, expected, events }]);
         results.into_iter().for_each(|result| assert!(result.is_ok()));
         self.log.sync().unwrap();

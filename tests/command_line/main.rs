@@ -2,10 +2,33 @@
 
 mod folder;
 mod lists;
+mod persons;
 mod reading;
+mod tools;
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+/// Runs something beside the simulated carrier, which is told where it listens.
+fn with_carrier<T>(folder: &Path, run: impl FnOnce(SocketAddr) -> T) -> T {
+    let mut carrier = Command::new(env!("CARGO_BIN_EXE_callfold"))
+        .args(["carrier", "--listen", "127.0.0.1:0"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built for this test");
+    let said = BufReader::new(carrier.stderr.take().expect("is piped")).lines();
+    let line = said.map_while(Result::ok).find(|line| line.contains("listens on"));
+    let line = line.expect("it says where it listens");
+    let address = line.split(' ').find_map(|word| word.trim_end_matches([',', '.']).parse().ok());
+    let done = run(address.unwrap_or_else(|| panic!("an address in {line}")));
+    carrier.kill().expect("it is ours");
+    carrier.wait().expect("it ends");
+    done
+}
 
 /// Runs the program with these words, in this folder, as a pipe sees it.
 fn callfold_in(folder: &Path, words: &[&str]) -> Output {
@@ -61,6 +84,19 @@ fn wrong_usage_is_two_and_help_is_none() {
         (&["config", "--check", "nowhere.toml"], 2),
         (&["records", "--data", "nowhere"], 1),
         (&["verify", "--data", "nowhere"], 1),
+        (&["log"], 2),
+        (&["log", "info", "--data", "nowhere"], 1),
+        (&["log", "verify", "--data", "nowhere"], 1),
+        (&["log", "repair", "--data", "nowhere", "--to", "new"], 1),
+        (&["log", "copy", "--from", "log:nowhere", "--to", "log:new"], 1),
+        (&["backup", "--data", "nowhere", "--to", "new"], 1),
+        (&["restore", "--from", "nowhere", "--data", "new"], 1),
+        (&["erase", "--data", "nowhere"], 2),
+        (&["erase", "--data", "nowhere", "--phone", "+8613800000017"], 1),
+        (&["key", "--data", "nowhere", "--phone", "+8613800000017"], 1),
+        (&["key", "--data", "nowhere"], 2),
+        (&["key"], 2),
+        (&["key", "rotate", "--data", "nowhere"], 1),
     ] {
         let (seen, out, err) = said(&callfold(words));
         assert_eq!(seen, code, "{words:?}\n{out}\n{err}");
@@ -75,10 +111,17 @@ fn wrong_usage_is_two_and_help_is_none() {
 #[test]
 fn every_command_is_explained_with_an_example() {
     let (_, help, _) = said(&callfold(&["--help"]));
-    let commands = ["demo", "dial", "records", "events", "replay", "verify", "config", "carrier"];
+    let commands = [
+        "demo", "dial", "records", "events", "replay", "verify", "config", "carrier", "log",
+        "backup", "restore", "erase", "key",
+    ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
-        let (_, its, _) = said(&callfold(&[command, "--help"]));
+    }
+    let tasks = ["log info", "log verify", "log repair", "log copy", "key rotate"];
+    for command in commands.into_iter().chain(tasks) {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let (_, its, _) = said(&callfold(&words));
         assert!(its.contains(&format!("callfold {command}")), "an example in {its}");
         assert!(its.lines().all(|line| line.chars().count() <= 110), "{its}");
     }

@@ -4,9 +4,10 @@ use super::folder::{Folder, START};
 use super::{callfold, said};
 use expect_test::{Expect, expect};
 use schemas::call::{CallEvent, CallRang};
+use schemas::event::Encoded;
 use schemas::{CallId, CommandId, StreamId, Timestamp};
 use std::path::Path;
-use store::Expected;
+use store::{Expected, NewEvent};
 
 /// What a command prints of a folder of three calls.
 fn check(words: &[&str], wanted: Expect) {
@@ -249,4 +250,33 @@ fn a_reader_that_stops_reading_is_no_failure() {
     let output =
         std::process::Command::new("bash").args(["-o", "pipefail", "-c", &line]).output().unwrap();
     assert_eq!(said(&output).2, "");
+}
+
+#[test]
+fn an_event_of_a_later_version_is_passed_over_by_views_and_refused_by_calls() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    Folder::of_three_calls(&data);
+    let ringing = CallId::of_command(&CommandId::new("crm-3").unwrap()).to_string();
+    let stream = StreamId::call(CallId::of_command(&CommandId::new("crm-3").unwrap()));
+    let mut folder = Folder::open(&data);
+    let encoded = Encoded { kind: 19, version: 1, body: vec![7] };
+    let later = NewEvent { encoded, at: Timestamp(START.0 + 30_000) };
+    folder.append_stored(stream, Expected::Exists, vec![later]);
+    folder.close();
+    let passed_over = "passed over 1 event that only a later version of Callfold understands";
+    for (words, lines) in [
+        (&["records", "--format", "json"][..], 3),
+        (&["events"], 14),
+        (&["events", "--call", &ringing], 4),
+    ] {
+        let (code, out, err) = of(&data, words);
+        assert_eq!((code, out.lines().count()), (0, lines), "{words:?}: {out}");
+        assert!(err.contains(passed_over) && err.lines().count() == 1, "{words:?}: {err}");
+    }
+    let (code, out, err) = of(&data, &["replay", "--call", &ringing]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("does not know: run the version that wrote it, or a later one"), "{err}");
+    let (code, _, _) = of(&data, &["replay", "--call", "6cf15a24"]);
+    assert_eq!(code, 0, "the other calls are followed");
 }

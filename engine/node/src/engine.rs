@@ -5,7 +5,7 @@ use crate::dns::Dns;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
 use crate::shard::{Gauges, Media, Notice, Shard};
-use crate::store_url::{OpenStore, SecretFiles, StoreUrl};
+use crate::store_url::{OpenStore, Secrets, StoreUrl};
 use crate::vault::NodeVault;
 use crate::wire::{BindError, Wire};
 use campaign::{Batch, BatchOptions};
@@ -15,6 +15,7 @@ use media::pump::{Pump, PumpOptions};
 use media::sink::Sink;
 use mio::{Poll, Token, Waker};
 use routing::{GatewayOptions, Routing};
+use schemas::event::DecodeError;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
 use schemas::{Event, Recorded, StreamId};
 use sip::UserAgent;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::folder::DataFolder;
+use store::folder::{DataFolder, MasterSource};
 use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
 use switchboard::{Input, Options as BoardOptions, Switchboard};
 
@@ -110,25 +111,39 @@ impl Prepared {
     /// # Errors
     /// It is in use, of a newer version, damaged, or the disk says no.
     pub fn open(options: NodeOptions) -> Result<Self, NodeError> {
-        Self::open_with(options, OpenStore::log)
+        let master = MasterSource::from(options.key_file.clone());
+        Self::open_with(options, &master)
     }
 
-    /// As [`Prepared::open`], with its events elsewhere, perhaps in a log that it shares with other
-    /// nodes.
+    /// As [`Prepared::open`], with the master key from elsewhere than the options' file.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`].
+    pub fn open_with(options: NodeOptions, master: &MasterSource) -> Result<Self, NodeError> {
+        Self::open_by(options, master, OpenStore::log)
+    }
+
+    /// As [`Prepared::open_with`], with its events elsewhere, perhaps in a log that it shares with
+    /// other nodes.
     ///
     /// # Errors
     /// As [`Prepared::open`], and the store's.
-    pub fn open_on(options: NodeOptions, store: &StoreUrl) -> Result<Self, NodeError> {
-        Self::open_with(options, |folder, files| OpenStore::open(store, folder, files))
+    pub fn open_on(
+        options: NodeOptions,
+        master: &MasterSource,
+        store: &StoreUrl,
+    ) -> Result<Self, NodeError> {
+        Self::open_by(options, master, |folder, secrets| OpenStore::open(store, folder, secrets))
     }
 
-    fn open_with(
+    fn open_by(
         options: NodeOptions,
-        open: impl FnOnce(&mut DataFolder, SecretFiles<'_>) -> Result<OpenStore, StoreError>,
+        master: &MasterSource,
+        open: impl FnOnce(&mut DataFolder, Secrets<'_>) -> Result<OpenStore, StoreError>,
     ) -> Result<Self, NodeError> {
         let mut folder = DataFolder::open(&options.data, &options.name)?;
-        let (master, callee) = (options.key_file.as_deref(), options.callee_key_file.as_deref());
-        let store = open(&mut folder, SecretFiles { master, callee })?;
+        let callee_file = options.callee_key_file.as_deref();
+        let store = open(&mut folder, Secrets { master, callee_file })?;
         let vault = NodeVault { keyring: store.keyring.clone(), secret: store.secret.clone() };
         let recovery = store.recovery.clone();
         let (clock, batches) = (Clock::start(), Vec::new());
@@ -320,8 +335,8 @@ impl Node {
         self.inbox.put(Arrived::Asked(input))
     }
 
-    /// Ends the threads and leaves the mark of a clean stop. What is still up stays open, to be
-    /// closed at the next start.
+    /// Takes the registrations back, for two seconds at most, ends the threads and leaves the mark of
+    /// a clean stop. What is still up stays open, to be closed at the next start.
     ///
     /// # Errors
     /// What was written last could not be made durable.
@@ -338,13 +353,18 @@ impl Node {
 }
 
 fn replay(board: &mut Switchboard<NodeVault>, stored: &Stored) -> Result<(), NodeError> {
-    if stored.stream.as_call().is_none() {
-        return Ok(());
-    }
+    let Some(call) = stored.stream.as_call() else { return Ok(()) };
     let encoded = &stored.encoded;
-    let event = Event::decode(encoded.kind, encoded.version, &encoded.body)
-        .map_err(|error| NodeError::Replay(format!("{}: {error}", stored.stream)))?;
-    let Event::Call(event) = event else { return Ok(()) };
+    let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+        Ok(Event::Call(event)) => event,
+        Ok(_) => return Ok(()),
+        Err(error @ DecodeError::Unknown { .. }) => {
+            board.leave(call);
+            tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
+            return Ok(());
+        }
+        Err(error) => return Err(NodeError::Replay(format!("{}: {error}", stored.stream))),
+    };
     let Stored { position, stream, revision, at, .. } = *stored;
     let recorded = Recorded { position, stream, revision, at, event };
     if let Err(lost) = board.replay(recorded) {

@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use store::folder::DataFolder;
+use store::folder::{DataFolder, MasterSource};
 use store::keys::{CalleeSecret, Keyring};
 use store::memory::MemoryStore;
 use store::writer::LogWriter;
@@ -80,13 +80,13 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// The files of the two secrets, where they do not stand in the data folder.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct SecretFiles<'a> {
-    /// Of the master key.
-    pub master: Option<&'a Path>,
-    /// Of the secret behind callee keys.
-    pub callee: Option<&'a Path>,
+/// Where the two secrets come from.
+#[derive(Clone, Copy)]
+pub struct Secrets<'a> {
+    /// The master key.
+    pub master: &'a MasterSource,
+    /// The file of the secret behind callee keys; in the data folder when absent.
+    pub callee_file: Option<&'a Path>,
 }
 
 /// A store that is open to write.
@@ -123,16 +123,16 @@ impl OpenStore {
     pub fn open(
         url: &StoreUrl,
         folder: &mut DataFolder,
-        files: SecretFiles<'_>,
+        secrets: Secrets<'_>,
     ) -> Result<Self, StoreError> {
         match url {
-            StoreUrl::Memory => Self::in_memory(folder, files),
+            StoreUrl::Memory => Self::in_memory(folder, secrets),
             StoreUrl::Log(path) => {
                 check_log(path, folder)?;
-                Self::log(folder, files)
+                Self::log(folder, secrets)
             }
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => postgres::open(url, folder, files),
+            StoreUrl::Postgres(url) => postgres::open(url, folder, secrets),
             other => Err(left_out(other)),
         }
     }
@@ -141,9 +141,9 @@ impl OpenStore {
     ///
     /// # Errors
     /// As [`OpenStore::open`].
-    pub fn log(folder: &mut DataFolder, files: SecretFiles<'_>) -> Result<Self, StoreError> {
-        let secret = folder.callee_secret(files.callee)?;
-        let (keyring, key_file, _) = folder.open_keys(files.master)?;
+    pub fn log(folder: &mut DataFolder, secrets: Secrets<'_>) -> Result<Self, StoreError> {
+        let secret = folder.callee_secret(secrets.callee_file)?;
+        let (keyring, key_file, _) = folder.open_keys(secrets.master)?;
         let (log, recovery) = folder.open_log()?;
         let reader: Arc<dyn Reader> = Arc::new(log.reader());
         let (writer, appender) = store::writer::start(log, key_file)?;
@@ -152,8 +152,8 @@ impl OpenStore {
         Ok(Self { appender, reader, history, keyring, secret, recovery, kept })
     }
 
-    fn in_memory(folder: &mut DataFolder, files: SecretFiles<'_>) -> Result<Self, StoreError> {
-        let secret = folder.callee_secret(files.callee)?;
+    fn in_memory(folder: &mut DataFolder, secrets: Secrets<'_>) -> Result<Self, StoreError> {
+        let secret = folder.callee_secret(secrets.callee_file)?;
         let store = Arc::new(MemoryStore::default());
         let history = Box::new(WholeHistory(store.clone()));
         let (appender, recovery, kept) = (store.clone(), Recovery::default(), Kept::Nothing);
@@ -194,12 +194,43 @@ pub struct Reading {
 /// # Errors
 /// As [`OpenStore::open`].
 #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
-pub fn open_to_read(url: &StoreUrl, data: Option<&Path>) -> Result<Reading, StoreError> {
+pub fn open_to_read(
+    url: &StoreUrl,
+    data: Option<&Path>,
+    master: &MasterSource,
+) -> Result<Reading, StoreError> {
     match url {
-        StoreUrl::Log(path) => read_folder(log_parent(path)?),
+        StoreUrl::Log(path) => read_folder(data_folder(path), master),
         #[cfg(feature = "postgres")]
-        StoreUrl::Postgres(url) => postgres::open_to_read(url, data),
+        StoreUrl::Postgres(url) => postgres::open_to_read(url, data, master),
         StoreUrl::Memory => Err(refused(url, "nothing of it can be seen from another process")),
+        other => Err(left_out(other)),
+    }
+}
+
+/// A common log that takes the history of another store.
+pub struct Filling {
+    /// Takes the events: calls that are open become the work of the node they were copied for.
+    pub appender: Arc<dyn Appender>,
+    _kept: Kept,
+}
+
+/// Opens a common log to take the history of another store, with the keys of persons, for a node
+/// of this name, which must not run.
+///
+/// # Errors
+/// As [`OpenStore::open`], and [`StoreError::Foreign`] for a store that is none.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+pub fn open_to_fill(
+    url: &StoreUrl,
+    node: &str,
+    keyring: &Keyring,
+    secret: &CalleeSecret,
+) -> Result<Filling, StoreError> {
+    match url {
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => postgres::open_to_fill(url, node, keyring, secret),
+        StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
         other => Err(left_out(other)),
     }
 }
@@ -208,11 +239,11 @@ pub fn open_to_read(url: &StoreUrl, data: Option<&Path>) -> Result<Reading, Stor
 ///
 /// # Errors
 /// As [`DataFolder::open_to_read`] and [`DataFolder::read_log`].
-pub fn read_folder(data: &Path) -> Result<Reading, StoreError> {
+pub fn read_folder(data: &Path, master: &MasterSource) -> Result<Reading, StoreError> {
     let mut folder = DataFolder::open_to_read(data)?;
     let reader = Arc::new(folder.read_log()?);
     let keys =
-        folder.read_keys(None).and_then(|keyring| Ok((keyring, folder.callee_secret(None)?)));
+        folder.read_keys(master).and_then(|keyring| Ok((keyring, folder.callee_secret(None)?)));
     Ok(Reading { reader, keys })
 }
 
@@ -231,15 +262,13 @@ fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| *part != std::path::Component::CurDir).collect()
 }
 
-fn log_parent(path: &Path) -> Result<&Path, StoreError> {
-    match (path.file_name(), path.parent()) {
-        (Some(name), Some(parent)) if name == "log" => {
-            Ok(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+/// The folder whose log it is: the configuration names `DATA/log`, a person may name `DATA`.
+pub fn data_folder(path: &Path) -> &Path {
+    match path.file_name() {
+        Some(name) if name == "log" && !path.join("node.toml").exists() => {
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
         }
-        _ => {
-            let why = "a log is the folder `log` of a data folder".to_owned();
-            Err(StoreError::Foreign { file: path.display().to_string(), why })
-        }
+        _ => path,
     }
 }
 
@@ -270,6 +299,15 @@ mod tests {
         for url in ["", "log:", "memory:x", "mysql://db", "data", "postgres:", "postgres://"] {
             let error = url.parse::<StoreUrl>().unwrap_err();
             assert!(error.contains("postgres://"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_log_stands_in_its_data_folder() {
+        for (path, folder) in
+            [("data/log", "data"), ("log", "."), ("data", "data"), ("/x/log", "/x")]
+        {
+            assert_eq!(data_folder(Path::new(path)), Path::new(folder));
         }
     }
 

@@ -389,8 +389,13 @@ impl UserAgent {
         self.shared.busy_legs == 0
     }
 
-    /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when the
-    /// answers are here, or after a second or two.
+    /// Whether a gateway has not yet answered that our registration is taken back.
+    pub fn is_leaving(&self) -> bool {
+        watch::is_leaving(&self.shared)
+    }
+
+    /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when
+    /// [`UserAgent::is_leaving`] says no more, or after a second or two.
     pub fn unregister(&mut self, now: Duration) {
         self.shared.now = now;
         for gateway in 0..self.shared.gateways.len() as u16 {

@@ -64,6 +64,23 @@ impl PostgresStore {
         Ok(keyring)
     }
 
+    /// Stores keys that are wrapped by the same master key, from another store.
+    ///
+    /// # Errors
+    /// [`StoreError::Remote`].
+    pub fn put_keys(&self, keys: &[StoredKey]) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.shared.link.wait_for(move |pool| async move {
+            let callees: Vec<_> = keys.iter().map(|key| Uuid::from_bytes(key.callee.0)).collect();
+            let generations: Vec<_> = keys.iter().map(|key| i32::from(key.generation)).collect();
+            let nonces: Vec<&[u8]> = keys.iter().map(|key| &key.nonce[..]).collect();
+            let wrapped: Vec<&[u8]> = keys.iter().map(|key| &key.wrapped[..]).collect();
+            let query = "SELECT append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+                 '{}', '{}', '{}', gen_random_uuid(), $1, $2, $3, $4)";
+            pool.rows(query, &[&callees, &generations, &nonces, &wrapped]).await.map(drop)
+        })
+    }
+
     /// Destroys the keys of a person, for every node: everything that was sealed for the person
     /// can never be read again. Whether there was one.
     ///

@@ -6,6 +6,7 @@
 //! - [`writer`]: the thread around it: group commit, one sync for all that wait.
 //! - [`subscription`]: following a store, with a [`filter`] if it wants little.
 //! - [`memory`]: a store that forgets.
+//! - [`transfer`]: moving a history from one store to another.
 //! - [`keys`]: the keys of sealed personal data.
 //! - [`folder`]: where all of it stands, and who may write.
 
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod log;
 pub mod memory;
 pub mod subscription;
+pub mod transfer;
 pub mod writer;
 
 pub use api::{

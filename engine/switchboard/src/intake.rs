@@ -8,7 +8,7 @@ use call::{Call, Cleared, Signal};
 use campaign::{BatchOptions, Item, Turn};
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
-use schemas::commands::{EndCall, PlaceCall};
+use schemas::commands::PlaceCall;
 use schemas::{CallId, CommandId, Pseudonyms, Vault};
 use sip::ids::{Owner, dial_ids};
 use sip::port::LegId;
@@ -108,21 +108,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
     }
 
-    pub(crate) fn end_command(&mut self, ticket: Ticket, command: &EndCall, now: Now) {
-        let Some(key) = self.slots.of_call(command.call) else {
-            let answer = Answer::NoSuchCall(command.call);
-            self.outputs.push_back(Output::Answer(ticket, answer));
-            return;
-        };
-        let by = Some(command.command_id.clone());
-        let signal = match command.only_unanswered {
-            true => Signal::CancelAsked(by),
-            false => Signal::HangUpAsked(by),
-        };
-        self.hear(key, signal, now);
-        self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(command.call)));
-    }
-
     /// Makes the calls whose turn it is: redials that fell due, then items of batches.
     pub(crate) fn place_due(&mut self, now: Now) {
         if self.draining {
@@ -168,7 +153,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     }
 
     /// The batch that a redial or a recovered call belongs to, when it runs here.
-    fn batch_of(&self, requested: &CallRequested) -> Option<BatchIndex> {
+    pub(crate) fn batch_of(&self, requested: &CallRequested) -> Option<BatchIndex> {
         let stream = requested.item?.batch;
         self.batches.iter().position(|(_, id)| *id == stream).map(BatchIndex)
     }
@@ -182,15 +167,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         batch: Option<BatchIndex>,
         now: Now,
     ) -> Key {
-        let (call, _) = Call::begin(requested.clone(), now.utc, &self.options.call);
-        let key = self.slots.insert(Slot::new(id, call, now.utc));
-        if let Some(batch) = batch {
-            self.slots[key].batch = Some(batch);
-            self.batches[batch.0].0.started(now.mono, requested.attempt == 1);
-        }
-        let signal = match requested.not_before.filter(|at| *at > now.utc) {
-            Some(_) => Signal::MustWait(QueueCause::NotBefore),
-            None => match self.clearance(key, now) {
+        let key = self.seat(id, requested, batch, now);
+        let signal = match self.slots[key].call.facts().requested.not_before {
+            Some(at) if at > now.utc => Signal::MustWait(QueueCause::NotBefore),
+            _ => match self.clearance(key, now) {
                 Clearance::Way(gateway, leg, way) => {
                     self.take_way(key, gateway, leg, now);
                     Signal::Cleared(way)
@@ -202,12 +182,35 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 Clearance::NoRoute => Signal::NoRoute,
             },
         };
-        let slot = &mut self.slots[key];
-        let more: SmallVec<[CallEvent; 2]> = slot.call.decide(&signal, now.utc).events;
-        slot.in_flight = 1 + more.len() as u32;
-        let call = slot.call.clone();
-        self.journal.begin(key, id, &call, more, now.utc);
+        self.begin(key, &signal, now);
         key
+    }
+
+    /// A place for a call that is not durable yet.
+    pub(crate) fn seat(
+        &mut self,
+        id: CallId,
+        requested: Arc<CallRequested>,
+        batch: Option<BatchIndex>,
+        now: Now,
+    ) -> Key {
+        let is_first = requested.attempt == 1;
+        let (call, _) = Call::begin(requested, now.utc, &self.options.call);
+        let key = self.slots.insert(Slot::new(id, call, now.utc));
+        if let Some(batch) = batch {
+            self.slots[key].batch = Some(batch);
+            self.batches[batch.0].0.started(now.mono, is_first);
+        }
+        key
+    }
+
+    /// Makes a call's request durable, with what it decides on the first thing that it hears.
+    pub(crate) fn begin(&mut self, key: Key, signal: &Signal, now: Now) {
+        let slot = &mut self.slots[key];
+        let more: SmallVec<[CallEvent; 2]> = slot.call.decide(signal, now.utc).events;
+        slot.in_flight = 1 + more.len() as u32;
+        let (id, call) = (slot.id, slot.call.clone());
+        self.journal.begin(key, id, &call, more, now.utc);
     }
 
     /// Lets the calls that wait dial, as far as lanes and gateways go.

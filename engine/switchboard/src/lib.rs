@@ -13,6 +13,7 @@
 //! after its event is durable.
 
 mod effects;
+mod ending;
 mod heard;
 mod intake;
 mod journal;
@@ -424,7 +425,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         self.run(key, effects, now);
         match ended {
-            Some(ended) => self.end(key, ended),
+            Some(ended) => self.end(key, ended, now),
             None => self.hear_held(key, now),
         }
     }
@@ -437,17 +438,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let Some(signal) = slot.held.pop_front() else { break };
             self.hear(key, signal, now);
         }
-    }
-
-    /// The terminal event is durable: what the call held is given back.
-    fn end(&mut self, key: Key, ended: Box<CallEnded>) {
-        let slot = &self.slots[key];
-        self.counters.ended += 1;
-        if let Some(due) = ended.redial_at {
-            self.redials.promise(due, slot.id, slot.call.facts().requested.clone());
-        }
-        self.outputs.push_back(Output::Ended(slot.id, ended));
-        self.release(key);
     }
 
     /// Forgets a call and gives back what it held.

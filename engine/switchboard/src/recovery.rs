@@ -55,6 +55,12 @@ pub struct Unfollowable {
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {
+    /// Leaves a call alone that holds what nobody here understands: it is neither ended nor
+    /// redialled. Whether it was open until now.
+    pub fn leave(&mut self, call: CallId) -> bool {
+        self.recovery.open.remove(&call).is_some()
+    }
+
     /// Takes in an event of a call, in the order of the log, before the start.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ mod world;
 use campaign::BatchOptions;
 use media::port::{MediaHeard, MediaOrder, StreamId};
 use routing::GatewayOptions;
-use schemas::Timestamp;
-use schemas::commands::PlaceCall;
+use schemas::commands::{EndCall, PlaceCall};
+use schemas::{CallId, CommandId, Timestamp};
 use sip::port::{HungUpBy, LegId, Reason, RefusalSource, SipHeard, SipOrder};
 use std::time::Duration;
 use switchboard::{Answer, Input, Ticket};
@@ -226,9 +226,99 @@ fn a_redial_is_the_commands_next_call_at_its_hour() {
     assert_eq!(world.dials().len(), 2);
     let leg = world.last_leg();
     world.refuses(leg, RefusalSource::Network(486));
-    let second = schemas::CallId::of_redial(first, 2);
+    let second = CallId::of_redial(first, 2);
     assert_eq!(world.log.names_of(second), ["CallRequested", "DialStarted", "CallEnded"]);
     assert!(world.board.is_idle());
+}
+
+/// A command whose first call was busy, and which is hung up by its own id at that moment.
+fn hang_up_by_command(world: &mut World, only_unanswered: bool) -> Answer {
+    let of = CommandId::new("c1").expect("a plain id");
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: CallId::of_command(&of),
+        of: Some(of),
+        only_unanswered,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    world.answers.pop().expect("an answer").1
+}
+
+fn redialled() -> (World, CallId) {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.refuses(leg, RefusalSource::Network(486));
+    (world, first)
+}
+
+#[test]
+fn hanging_up_a_command_reaches_its_live_redial() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let (second, leg) = (CallId::of_redial(first, 2), world.last_leg());
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(second));
+    assert!(world.sip.iter().any(|o| matches!(o, SipOrder::Bye(of, _) if *of == leg)));
+    world.hear(Input::Sip(SipHeard::Closed { leg }));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn cancelling_a_command_lets_its_answered_redial_talk() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let leg = world.last_leg();
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, true), Answer::Accepted(CallId::of_redial(first, 2)));
+    assert!(!world.sip.iter().any(|o| matches!(o, SipOrder::Bye(..))));
+}
+
+// Its last CallEnded must have no redial: whoever counts on one end per command waits for that.
+#[test]
+fn hanging_up_a_command_whose_redial_is_promised_ends_that_call_undialled() {
+    for only_unanswered in [false, true] {
+        let (mut world, first) = redialled();
+        let second = CallId::of_redial(first, 2);
+        assert_eq!(hang_up_by_command(&mut world, only_unanswered), Answer::Accepted(second));
+        assert_eq!(world.log.names_of(second), ["CallRequested", "CallEnded"]);
+        assert!(world.board.is_idle());
+        world.live(seconds(60));
+        assert_eq!(world.dials().len(), 1);
+    }
+}
+
+#[test]
+fn a_hang_up_while_the_calls_end_is_on_its_way_to_the_disk_takes_its_promise_back() {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.disk_is_slow = true;
+    world.refuses(leg, RefusalSource::Network(486));
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(first));
+    world.disk_is_slow = false;
+    world.live(seconds(60));
+    assert_eq!((world.dials().len(), world.ended), (1, 2));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn hanging_up_a_call_by_its_own_id_does_not_reach_the_commands_next_one() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: first,
+        of: None,
+        only_unanswered: false,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    assert_eq!(world.answers.pop(), Some((Ticket(99), Answer::NoSuchCall(first))));
+    assert_eq!(world.board.live(), 1);
 }
 
 #[test]

@@ -182,3 +182,19 @@ fn an_event_that_cannot_follow_stops_its_call_and_no_other() {
     assert_eq!(world.board.start(world.now), 1);
     world.hear(Input::Tick);
 }
+
+#[test]
+fn a_call_that_holds_what_nobody_understands_is_neither_ended_nor_dialled_again() {
+    let mut old = World::new(vec![gateway("a")]);
+    let left = old.place(command("c1", "+1"));
+    let other = old.place(command("c2", "+2"));
+    let mut world = World::on(world::options(), vec![gateway("a")], old.log.clone());
+    for event in old.log.events {
+        world.board.replay(event).unwrap();
+    }
+    assert!(world.board.leave(left) && !world.board.leave(left));
+    assert_eq!(world.board.start(world.now), 1);
+    world.live(Duration::from_secs(120));
+    assert_eq!(outcome_of(&world, left), None);
+    assert!(outcome_of(&world, other).is_some());
+}

@@ -5,7 +5,7 @@
 //! that partition alone. Partitions of Kafka's work topic, with lower numbers, are taken over as
 //! they are assigned ([`PostgresStore::take_over`], [`PostgresStore::read_work`]).
 
-use super::{Kept, OpenStore, Reading, SecretFiles};
+use super::{Filling, Kept, OpenStore, Reading, Secrets};
 use crate::history::ReadHistory;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::event::Encoded;
@@ -14,45 +14,50 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use store::api::{Ownership, Reply};
-use store::folder::DataFolder;
-use store::keys::{MasterKey, make_secret_file, random, read_secret_file};
+use store::folder::{DataFolder, MasterSource, read_master};
+use store::keys::{CalleeSecret, Keyring, MasterKey, make_secret_file, random};
 use store::{Append, AppendError, Appender, Batch, Reader, Recovery, Results, StoreError, Stored};
-use store_postgres::{Options, PostgresStore};
+use store_postgres::{Claim, Options, PostgresStore};
 
 /// Partitions of nodes' own work begin here; those of Kafka are below.
 const OWN_WORK: u32 = 1 << 30;
 /// Longer than anything of a dead process can be up: 64*T1 (RFC 3261), and clocks that differ.
 const ON_THE_WIRE_MS_MAX: i64 = 120_000;
+/// So many keys of persons are copied at a time.
+const KEYS_AT_ONCE: usize = 5_000;
 /// So many streams are read at a time.
 const STREAMS: usize = 500;
 
 pub(super) fn open(
     url: &str,
     folder: &mut DataFolder,
-    files: SecretFiles<'_>,
+    secrets: Secrets<'_>,
 ) -> Result<OpenStore, StoreError> {
     let store = PostgresStore::open(url, Options::default())?;
     folder.join_common(store.id(), store.address())?;
     let begun = store.secrets()?.unwrap_or_default();
-    let callee_path = callee_path(folder.path(), files.callee);
-    let master_path = master_path(folder.path(), files.master);
-    // A secret of ours would be another than the one that the data was begun with.
-    for (path, begun) in [(&callee_path, begun.0), (&master_path, begun.1)] {
-        if begun.is_some() && !path.exists() {
+    let callee_file = secrets.callee_file.map(Path::to_owned);
+    let callee_file = callee_file.unwrap_or_else(|| folder.path().join("callee.key"));
+    let master_file = master_file(folder.path(), secrets.master);
+    // A secret made here would be another than the one that the data was begun with.
+    for (file, begun) in [(Some(&callee_file), begun.0), (master_file.as_ref(), begun.1)] {
+        if let Some(file) = file.filter(|file| begun.is_some() && !file.exists()) {
             let why = format!(
                 "{} has data that was begun with a secret: bring a copy of it here",
                 store.address()
             );
-            return Err(StoreError::Foreign { file: path.display().to_string(), why });
+            return Err(StoreError::Foreign { file: file.display().to_string(), why });
         }
     }
-    let secret = folder.callee_secret(files.callee)?;
-    let master = parse(&make_secret_file(&master_path)?, &master_path)?;
+    let secret = folder.callee_secret(secrets.callee_file)?;
+    if let Some(file) = &master_file {
+        make_secret_file(file)?;
+    }
+    let master = master_key(folder.path(), secrets.master)?;
     store.check_secrets(secret.check(), master.check())?;
     let keyring = store.open_keys(master, random()?)?;
-    let partition = own_partition(folder.node());
-    let claim = store.claim(partition, folder.node())?;
-    let appender = Owner { store: store.clone(), partition, epoch: claim.epoch };
+    let (appender, claim) = claim(&store, folder.node())?;
+    let partition = appender.partition;
     Ok(OpenStore {
         appender: Arc::new(appender),
         history: Box::new(OwnHistory { store: store.clone(), partition }),
@@ -64,35 +69,61 @@ pub(super) fn open(
     })
 }
 
-pub(super) fn open_to_read(url: &str, data: Option<&Path>) -> Result<Reading, StoreError> {
+pub(super) fn open_to_read(
+    url: &str,
+    data: Option<&Path>,
+    master: &MasterSource,
+) -> Result<Reading, StoreError> {
     let store = PostgresStore::open_to_read(url, Options::default())?;
     let keys = || {
-        let folder = data.ok_or_else(|| StoreError::Foreign {
+        let data = data.ok_or_else(|| StoreError::Foreign {
             file: store.address().to_owned(),
             why: "the secrets are not there: name the data folder that has them with --data"
                 .to_owned(),
         })?;
-        let path = master_path(folder, None);
-        let keyring = store.open_keys(parse(&read_secret_file(&path)?, &path)?, random()?)?;
-        Ok((keyring, DataFolder::open_to_read(folder)?.callee_secret(None)?))
+        let keyring = store.open_keys(master_key(data, master)?, random()?)?;
+        Ok((keyring, DataFolder::open_to_read(data)?.callee_secret(None)?))
     };
     let keys = keys();
     Ok(Reading { reader: Arc::new(store), keys })
 }
 
-fn callee_path(data: &Path, file: Option<&Path>) -> PathBuf {
-    file.map_or_else(|| data.join("callee.key"), Path::to_owned)
+pub(super) fn open_to_fill(
+    url: &str,
+    node: &str,
+    keyring: &Keyring,
+    secret: &CalleeSecret,
+) -> Result<Filling, StoreError> {
+    let store = PostgresStore::open(url, Options::default())?;
+    store.check_secrets(secret.check(), keyring.master_check())?;
+    let (appender, claim) = claim(&store, node)?;
+    for keys in keyring.saved_keys().chunks(KEYS_AT_ONCE) {
+        store.put_keys(keys)?;
+    }
+    Ok(Filling { appender: Arc::new(appender), _kept: Kept::Claim(Box::new(claim)) })
 }
 
-fn master_path(data: &Path, file: Option<&Path>) -> PathBuf {
-    file.map_or_else(|| data.join("master.key"), Path::to_owned)
+fn claim(store: &PostgresStore, node: &str) -> Result<(Owner, Claim), StoreError> {
+    let partition = own_partition(node);
+    let claim = store.claim(partition, node)?;
+    Ok((Owner { store: store.clone(), partition, epoch: claim.epoch }, claim))
 }
 
-fn parse(content: &[u8], path: &Path) -> Result<MasterKey, StoreError> {
-    MasterKey::parse(content).ok_or_else(|| {
-        let why = "a master key is 64 hex digits or 32 raw bytes".to_owned();
-        StoreError::Foreign { file: path.display().to_string(), why }
-    })
+/// Where the master key stands, when it is in a file.
+fn master_file(data: &Path, source: &MasterSource) -> Option<PathBuf> {
+    match source {
+        MasterSource::Folder => Some(data.join("master.key")),
+        MasterSource::File(file) => Some(file.clone()),
+        MasterSource::Given(_) => None,
+    }
+}
+
+fn master_key(data: &Path, source: &MasterSource) -> Result<MasterKey, StoreError> {
+    match source {
+        MasterSource::Given(master) => Ok(master.clone()),
+        MasterSource::File(file) => read_master(file),
+        MasterSource::Folder => read_master(&data.join("master.key")),
+    }
 }
 
 /// The same for a name, on any machine.

@@ -8,10 +8,12 @@
 
 mod file;
 mod persons;
+mod requests;
 mod secret;
 mod table;
 
 pub use file::{KeyFile, Loaded};
+pub(crate) use requests::{ask_to_erase, is_asked_for};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
 pub(crate) use secret::{hex, put_secret_file, sync_folder_of};
 pub use table::{KeyRow, KeyTable};
@@ -54,6 +56,15 @@ impl Keyring {
         Self { persons: Arc::new(Mutex::new(persons)), unsaved: Vec::new() }
     }
 
+    /// What is known of a person's key.
+    pub fn person(&self, callee: CalleeKey) -> PersonsKey {
+        match self.lock().get(callee) {
+            None => PersonsKey::Never,
+            Some(person) if person.standing == Standing::Erased => PersonsKey::Erased,
+            Some(_) => PersonsKey::Stands,
+        }
+    }
+
     /// How many persons have a key, or had one.
     pub fn persons(&self) -> usize {
         self.lock().len()
@@ -75,6 +86,17 @@ impl Keyring {
     fn lock(&self) -> MutexGuard<'_, Persons> {
         lock(&self.persons)
     }
+}
+
+/// What is known of a person's key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PersonsKey {
+    /// Nothing was ever sealed for this person here.
+    Never,
+    /// What is sealed can be opened.
+    Stands,
+    /// It was destroyed, and nothing has been sealed since.
+    Erased,
 }
 
 impl Vault for Keyring {

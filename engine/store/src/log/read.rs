@@ -217,9 +217,16 @@ impl<F: Files> Shared<F> {
         if frame.head.stream != stream || frame.last_position() != position {
             return Err(fault("a back pointer leads to another stream's event"));
         }
-        let records = frame.records().collect::<Result<Vec<_>, _>>();
-        let records = records.map_err(|what| fault(&what.to_string()))?;
-        let flow = records.into_iter().rev().try_for_each(visit);
+        let impossible = |what: Fault| fault(&what.to_string());
+        let mut records = frame.records();
+        // Most appends are of one event.
+        let flow = match (frame.count, records.next()) {
+            (1, Some(only)) => visit(only.map_err(impossible)?),
+            (_, first) => {
+                let all = first.into_iter().chain(records).collect::<Result<Vec<_>, _>>();
+                all.map_err(impossible)?.into_iter().rev().try_for_each(visit)
+            }
+        };
         Ok((frame.head.previous, flow))
     }
 

@@ -8,7 +8,7 @@
 //! bodies stand shape by shape, where what they have in common packs well.
 
 use crate::log::frame::{Record, put_varint, take_varint, unzigzag, zigzag};
-use crate::log::header::{Salt, bytes};
+use crate::log::header::{POSITION_MAX, Salt, bytes};
 use crate::log::pages::checksum;
 use hashbrown::HashMap;
 use schemas::{StreamId, Timestamp};
@@ -200,7 +200,7 @@ impl Block {
         let (count, streams_before) =
             (u32::from_le_bytes(bytes(stored, 12)), u32::from_le_bytes(bytes(stored, 24)));
         let first = u64::from_le_bytes(bytes(stored, 16));
-        if count == 0 || first == 0 || first.checked_add(u64::from(count)).is_none() {
+        if count == 0 || first == 0 || first > POSITION_MAX - u64::from(count) {
             return Err("a block's positions are impossible");
         }
         let (shapes, rows) = read_shapes(&plain).ok_or("a block's shapes are impossible")?;
