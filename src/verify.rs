@@ -10,7 +10,6 @@ use calls::CallRules;
 use schemas::{Event, Position};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 /// So many faults are told one by one.
 const FAULTS_SHOWN: usize = 20;

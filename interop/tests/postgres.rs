@@ -116,6 +116,8 @@ fn a_run_on_postgres_that_is_killed_and_whose_server_is_killed_dials_nobody_twic
     let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
     assert_eq!(report["calls"].as_array().map(Vec::len), Some(CALLS));
     reading(&world);
+    moving(&world);
+    erasing(&world);
     forgetting(&world);
 }
 
@@ -137,6 +139,45 @@ fn reading(world: &World) {
     let mut verify = world.command(&["verify", "--store", &world.url]);
     let output = verify.output().expect("it runs");
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// The history moves to a log and from there to another common log, with the keys of persons.
+fn moving(world: &World) {
+    let elsewhere = world.cluster.url("moved");
+    let run = |words: &[&str]| {
+        let output = world.command(words).output().expect("it runs");
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    run(&["log", "copy", "--from", &world.url, "--data", "data", "--to", "log:copy/log"]);
+    run(&["verify", "--data", "copy"]);
+    run(&["log", "copy", "--from", "log:copy/log", "--to", &elsewhere]);
+    let original = run(&["records", "--format", "json", "--store", &world.url, "--data", "data"]);
+    assert_eq!(original.matches("\"phone\":\"+1212").count(), CALLS);
+    for place in [&["--data", "copy"][..], &["--store", &elsewhere, "--data", "data"]] {
+        let records = run(&[&["records", "--format", "json"], place].concat());
+        assert!(records == original, "{place:?}: the copy tells something else");
+    }
+}
+
+/// An erasure is for every reader of the log.
+fn erasing(world: &World) {
+    let run = |words: &[&str]| world.command(words).output().expect("it runs");
+    let phone = format!("+1212000{}", KINDS[0]);
+    let erase = ["erase", "--data", "data", "--phone", &phone];
+    let refused = run(&erase);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("say which one with --store"));
+    let on_store = [&erase[..], &["--store", &world.url]].concat();
+    for said in ["erased: ", "erased already"] {
+        let output = run(&on_store);
+        assert!(output.status.success() && text(&output.stderr).contains(said), "{output:?}");
+    }
+    let records = run(&["records", "--format", "json", "--store", &world.url, "--data", "data"]);
+    let told = text(&records.stdout);
+    assert_eq!(told.matches("\"phone\":\"+1212").count(), CALLS - 1);
+    let rotated = run(&["key", "rotate", "--data", "data"]);
+    assert_eq!(rotated.status.code(), Some(1), "the keys in the store would be lost");
 }
 
 /// Who forgets where the events are, or what opens them, dials nobody.

@@ -11,6 +11,7 @@
 mod postgres;
 
 use crate::history::{ReadHistory, WholeHistory};
+use schemas::CalleeKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -230,6 +231,21 @@ pub fn open_to_fill(
     match url {
         #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => postgres::open_to_fill(url, node, keyring, secret),
+        StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
+        other => Err(left_out(other)),
+    }
+}
+
+/// Destroys the keys of a person in a common log, for every node of it. Whether there was one;
+/// `None` when there never was.
+///
+/// # Errors
+/// As [`open_to_fill`]; the keys may then still stand there.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+pub fn erase(url: &StoreUrl, callee: CalleeKey) -> Result<Option<bool>, StoreError> {
+    match url {
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => postgres::erase(url, callee),
         StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
         other => Err(left_out(other)),
     }

@@ -79,21 +79,21 @@ BEGIN
 END
 $$;
 
--- Destroys every key of a person. Whether there was one.
-CREATE FUNCTION erase(person uuid) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan TO off AS $$
+-- Destroys every key of a person. Whether there was one, and whether there ever was.
+CREATE FUNCTION erase(person uuid, OUT had boolean, OUT known boolean)
+    LANGUAGE plpgsql SET enable_seqscan TO off AS $$
 DECLARE
-    last  bigint;
-    had   boolean;
+    last bigint;
 BEGIN
     PERFORM wait_for_turn();
     last := coalesce((SELECT p.place FROM persons p ORDER BY p.place DESC LIMIT 1), 0);
     had := EXISTS (SELECT 1 FROM persons p WHERE p.callee = person AND p.wrapped IS NOT NULL);
+    known := EXISTS (SELECT 1 FROM persons p WHERE p.callee = person);
     UPDATE persons p SET wrapped = NULL, place = last + n.place
         FROM (SELECT q.generation, q.nonce, row_number() OVER () AS place FROM persons q
             WHERE q.callee = person) AS n
         WHERE p.callee = person AND p.generation = n.generation AND p.nonce = n.nonce;
     PERFORM pg_notify(current_schema() || '_events', 'erased');
-    RETURN had;
 END
 $$;
 

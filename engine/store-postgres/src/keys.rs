@@ -82,7 +82,7 @@ impl PostgresStore {
     }
 
     /// Destroys the keys of a person, for every node: everything that was sealed for the person
-    /// can never be read again. Whether there was one.
+    /// can never be read again. Whether there was one; `None` when there never was.
     ///
     /// The row is overwritten at once. Its old version is gone from the table after the VACUUM
     /// that follows, and from the server's write-ahead log and backups when those are: there the
@@ -90,15 +90,16 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError::Remote`]: the keys may still stand there. Erase again.
-    pub fn erase(&self, callee: CalleeKey) -> Result<bool, StoreError> {
+    pub fn erase(&self, callee: CalleeKey) -> Result<Option<bool>, StoreError> {
         let callee = Uuid::from_bytes(callee.0);
         let had = self.shared.link.wait_for(move |pool| async move {
-            let rows = pool.rows("SELECT erase($1)", &[&callee]).await?;
+            let rows = pool.rows("SELECT had, known FROM erase($1)", &[&callee]).await?;
             // Who may not do it has left it to the server, which does it by itself in time.
             if let Err(error) = pool.rows("VACUUM persons", &[]).await {
                 tracing::warn!("not vacuumed: {}", error.in_full());
             }
-            Ok(rows.first().is_some_and(|row| row.get(0)))
+            let row = rows.first().filter(|row| row.get(1));
+            Ok(row.map(|row| row.get(0)))
         })?;
         self.shared.keyrings.look();
         Ok(had)

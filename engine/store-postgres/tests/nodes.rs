@@ -238,8 +238,9 @@ fn an_erasure_on_one_node_is_heard_by_the_others_and_by_those_that_start_later()
         let opened = sealed.each_ref().map(|sealed| keyring.open(CALLEE, sealed).unwrap());
         assert_eq!(opened, [b"a".to_vec(), b"b".to_vec()]);
     }
-    assert!(other.erase(CALLEE).unwrap());
-    assert!(!other.erase(CALLEE).unwrap(), "there was nothing more to erase");
+    assert_eq!(other.erase(CalleeKey([8; 16])).unwrap(), None, "nobody");
+    assert_eq!(other.erase(CALLEE).unwrap(), Some(true));
+    assert_eq!(other.erase(CALLEE).unwrap(), Some(false), "there was nothing more to erase");
     let gone = |keyring: &Keyring| sealed.iter().all(|s| keyring.open(CALLEE, s).is_none());
     until("the news of the erasure", || gone(&keys) && gone(&others));
     let again = seal_and_save(&one, &mut keys, b"called again");

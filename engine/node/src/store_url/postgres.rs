@@ -9,7 +9,7 @@ use super::{Filling, Kept, OpenStore, Reading, Secrets};
 use crate::history::ReadHistory;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::event::Encoded;
-use schemas::{CallId, Event, Outcome, Position, Revision, StreamId};
+use schemas::{CallId, CalleeKey, Event, Outcome, Position, Revision, StreamId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -101,6 +101,10 @@ pub(super) fn open_to_fill(
         store.put_keys(keys)?;
     }
     Ok(Filling { appender: Arc::new(appender), _kept: Kept::Claim(Box::new(claim)) })
+}
+
+pub(super) fn erase(url: &str, callee: CalleeKey) -> Result<Option<bool>, StoreError> {
+    PostgresStore::open_to_read(url, Options::default())?.erase(callee)
 }
 
 fn claim(store: &PostgresStore, node: &str) -> Result<(Owner, Claim), StoreError> {

@@ -148,6 +148,11 @@ impl DataFolder {
         }
     }
 
+    /// Whether its events, and the keys of persons, are in a log that many nodes share.
+    pub fn is_in_common(&self) -> bool {
+        self.node.common.is_some()
+    }
+
     fn check_own_log(&self) -> Result<(), StoreError> {
         let why = "its events are in a common log: say which one with --store URL".to_owned();
         let foreign = || StoreError::Foreign { file: self.path.display().to_string(), why };

@@ -202,6 +202,8 @@ fn a_folder_whose_events_are_in_a_common_log_has_none_of_its_own() {
         folder.join_common(other, "postgres://other").unwrap_err(),
         folder.open_log().err().unwrap(),
         folder.read_log().err().unwrap(),
+        folder.open_keys(&MasterSource::Folder).err().unwrap(),
+        folder.read_keys(&MasterSource::Folder).err().unwrap(),
     ] {
         assert!(refused.to_string().contains("common log"), "{refused}");
     }
