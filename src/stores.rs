@@ -3,12 +3,16 @@
 use anyhow::{Context, Result, bail};
 use node::StoreUrl;
 use node::store_url::{Filling, data_folder, open_to_fill, open_to_read};
+use schemas::Position;
 use std::path::Path;
 use std::sync::Arc;
 use store::folder::{MasterSource, Unfinished};
 use store::keys::{CalleeSecret, Keyring};
 use store::writer::{self, KeySink, LogWriter, NoKeys};
-use store::{Appender, DataFolder, Reader};
+use store::{Appender, DataFolder, Reader, Stored};
+
+/// So many events are compared at a time.
+const PAGE: usize = 1000;
 
 /// A history that is read.
 pub struct Source {
@@ -78,6 +82,8 @@ impl Target {
         }
         let (keyring, secret) = source.take_keys()?;
         let filling = open_to_fill(url, source.folder.node(), &keyring, &secret)?;
+        check_prefix(&*filling.reader, &*source.reader)?;
+        filling.put_keys(&keyring)?;
         Ok(Self { appender: filling.appender.clone(), end: End::Common(filling) })
     }
 
@@ -98,6 +104,24 @@ impl Target {
     }
 }
 
+/// What is there already must be what the source begins with: a copy that was broken off. Two
+/// histories in one store could not be told apart again.
+fn check_prefix(target: &dyn Reader, source: &dyn Reader) -> Result<()> {
+    let (mut there, mut here) = (Position(0), Position(0));
+    loop {
+        let found = target.read_all(there, PAGE)?;
+        let wanted = source.read_all(here, found.len())?;
+        let same = |(a, b): (&Stored, &Stored)| {
+            (a.stream, a.revision, a.at, &a.encoded) == (b.stream, b.revision, b.at, &b.encoded)
+        };
+        if found.len() != wanted.len() || !found.iter().zip(&wanted).all(same) {
+            bail!("it holds another history: name an empty store");
+        }
+        let (Some(last), Some(last_here)) = (found.last(), wanted.last()) else { return Ok(()) };
+        (there, here) = (last.position, last_here.position);
+    }
+}
+
 impl Keys {
     fn put_into(self, data: &Path) -> Result<()> {
         let name = DataFolder::open_to_read(data)?.node().to_owned();
@@ -114,5 +138,41 @@ impl Keys {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemas::event::Encoded;
+    use schemas::{CallId, StreamId, Timestamp};
+    use store::memory::MemoryStore;
+    use store::{Append, Expected, NewEvent};
+
+    fn history(bodies: &[u8]) -> MemoryStore {
+        let store = MemoryStore::default();
+        let append = |body: &u8| {
+            let encoded = Encoded { kind: 2, version: 1, body: vec![*body] };
+            let events = vec![NewEvent { encoded, at: Timestamp(1) }];
+            Append { stream: StreamId::call(CallId([1; 16])), expected: Expected::Any, events }
+        };
+        let appends: Vec<_> = bodies.iter().map(append).collect();
+        store.append_batch(&appends);
+        store
+    }
+
+    #[test]
+    fn a_copy_goes_on_where_it_was_broken_off_and_into_no_other_history() {
+        let source = history(&[1, 2, 3]);
+        for (there, goes_on) in [
+            (&[][..], true),
+            (&[1, 2], true),
+            (&[1, 2, 3], true),
+            (&[1, 2, 3, 4], false),
+            (&[1, 9], false),
+        ] {
+            let checked = check_prefix(&history(there), &source);
+            assert_eq!(checked.is_ok(), goes_on, "{there:?}");
+        }
     }
 }

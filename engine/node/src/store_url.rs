@@ -12,6 +12,7 @@ mod postgres;
 
 use crate::history::{ReadHistory, WholeHistory};
 use schemas::CalleeKey;
+use schemas::sealed::StoredKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -209,15 +210,34 @@ pub fn open_to_read(
     }
 }
 
+/// So many keys of persons are copied at a time.
+const KEYS_AT_ONCE: usize = 5_000;
+
 /// A common log that takes the history of another store.
 pub struct Filling {
     /// Takes the events: calls that are open become the work of the node they were copied for.
     pub appender: Arc<dyn Appender>,
+    /// What is there already.
+    pub reader: Arc<dyn Reader>,
+    put_keys: PutKeys,
     _kept: Kept,
 }
 
-/// Opens a common log to take the history of another store, with the keys of persons, for a node
-/// of this name, which must not run.
+type PutKeys = Box<dyn Fn(&[StoredKey]) -> Result<(), StoreError>>;
+
+impl Filling {
+    /// Stores the keys of persons that a keyring has, which the same master key wraps: before the
+    /// events that need them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn put_keys(&self, keyring: &Keyring) -> Result<(), StoreError> {
+        keyring.saved_keys().chunks(KEYS_AT_ONCE).try_for_each(&self.put_keys)
+    }
+}
+
+/// Opens a common log to take the history of another store with the same secrets, for a node of this
+/// name, which must not run.
 ///
 /// # Errors
 /// As [`OpenStore::open`], and [`StoreError::Foreign`] for a store that is none.

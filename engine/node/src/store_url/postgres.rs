@@ -9,6 +9,7 @@ use super::{Filling, Kept, OpenStore, Reading, Secrets};
 use crate::history::ReadHistory;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::event::Encoded;
+use schemas::sealed::StoredKey;
 use schemas::{CallId, CalleeKey, Event, Outcome, Position, Revision, StreamId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +24,6 @@ use store_postgres::{Claim, Options, PostgresStore};
 const OWN_WORK: u32 = 1 << 30;
 /// Longer than anything of a dead process can be up: 64*T1 (RFC 3261), and clocks that differ.
 const ON_THE_WIRE_MS_MAX: i64 = 120_000;
-/// So many keys of persons are copied at a time.
-const KEYS_AT_ONCE: usize = 5_000;
 /// So many streams are read at a time.
 const STREAMS: usize = 500;
 
@@ -97,10 +96,9 @@ pub(super) fn open_to_fill(
     let store = PostgresStore::open(url, Options::default())?;
     store.check_secrets(secret.check(), keyring.master_check())?;
     let (appender, claim) = claim(&store, node)?;
-    for keys in keyring.saved_keys().chunks(KEYS_AT_ONCE) {
-        store.put_keys(keys)?;
-    }
-    Ok(Filling { appender: Arc::new(appender), _kept: Kept::Claim(Box::new(claim)) })
+    let (appender, reader) = (Arc::new(appender), Arc::new(store.clone()));
+    let put_keys = Box::new(move |keys: &[StoredKey]| store.put_keys(keys));
+    Ok(Filling { appender, reader, put_keys, _kept: Kept::Claim(Box::new(claim)) })
 }
 
 pub(super) fn erase(url: &str, callee: CalleeKey) -> Result<Option<bool>, StoreError> {
