@@ -50,7 +50,7 @@ impl FromStr for StoreUrl {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
-        let wanted = || format!("write {WANTED}");
+        let wanted = || format!("write a store's URL: {WANTED}");
         match url.split_once(':').ok_or_else(wanted)? {
             ("memory", "") => Ok(Self::Memory),
             ("log", path) if !path.is_empty() => Ok(Self::Log(path.into())),
