@@ -54,7 +54,11 @@ impl World {
 
     /// Starts it on the list, from the beginning or where it was killed.
     fn dial(&self, more: &[&str]) -> Child {
-        let mut command = self.command(&["dial", "--list", "list.csv", "--data", "data", "--json"]);
+        self.dial_with("data", more)
+    }
+
+    fn dial_with(&self, data: &str, more: &[&str]) -> Child {
+        let mut command = self.command(&["dial", "--list", "list.csv", "--data", data, "--json"]);
         command.args(["--gateway", &format!("sip:{}", self.carrier.addr)]).args(more);
         command.args(["--rate", "40", "--ring-timeout", "1", "--max-talk", "0.7"]);
         command.spawn().expect("the program starts")
@@ -68,6 +72,18 @@ impl World {
             assert!(child.try_wait().expect("it can be asked").is_none(), "it ended by itself");
             assert!(Instant::now() < until, "it dials nobody");
             std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Nobody was called twice, each call has one end, and nothing is open on the wire.
+    fn check(&self) {
+        let owed = wait_until_settled(&self.carrier);
+        assert_eq!(called_twice(&self.carrier.ledger()), BTreeMap::new());
+        assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
+        let stories = self.stories();
+        assert_eq!(stories.len(), CALLS);
+        for story in stories.values() {
+            assert!(story.end().is_some(), "without an end: {story}");
         }
     }
 
@@ -105,20 +121,39 @@ fn a_run_on_postgres_that_is_killed_and_whose_server_is_killed_dials_nobody_twic
     let Output { status, stdout, stderr } = last.wait_with_output().expect("it ends");
     assert!(status.success(), "{status}\n{}", text(&stderr));
 
-    let owed = wait_until_settled(&world.carrier);
-    assert_eq!(called_twice(&world.carrier.ledger()), BTreeMap::new());
-    assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
-    let stories = world.stories();
-    assert_eq!(stories.len(), CALLS);
-    for story in stories.values() {
-        assert!(story.end().is_some(), "without an end: {story}");
-    }
+    world.check();
     let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
     assert_eq!(report["calls"].as_array().map(Vec::len), Some(CALLS));
     reading(&world);
     moving(&world);
     erasing(&world);
     forgetting(&world);
+}
+
+#[test]
+fn two_nodes_dial_one_list_and_one_of_them_is_killed() {
+    let world = World::new();
+    let run =
+        |data: &str, node: &str| world.dial_with(data, &["--store", &world.url, "--node", node]);
+    let succeeds = |child: Child| {
+        let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+        assert!(status.success(), "{status}\n{}", text(&stderr));
+    };
+    let mut north = run("north", "north");
+    world.wait_for_invites(3, &mut north);
+    let folder = |name: &str| world.folder.path().join(name);
+    fs::create_dir(folder("south")).expect("a folder");
+    for secret in ["callee.key", "master.key"] {
+        fs::copy(folder("north").join(secret), folder("south").join(secret)).expect("a secret");
+    }
+    let mut south = run("south", "south");
+    world.wait_for_invites(30, &mut south);
+    north.kill().expect("it can be killed");
+    north.wait().expect("it is gone");
+    succeeds(south);
+    // What the dead one had up is its own to close.
+    succeeds(run("north", "north"));
+    world.check();
 }
 
 /// What the history commands tell, with the keys and without.
