@@ -3,14 +3,18 @@
 
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::story::Story;
-use schemas::{CallId, Position};
+use node::StoreUrl;
+use node::store_url::{OpenStore, Secrets};
+use schemas::event::Encoded;
+use schemas::{CallId, Position, StreamId, Timestamp};
 use serde_json::Value;
 use sim::carrier::{Carrier, CarrierHandle, Options};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use store::Reader;
+use store::folder::{DataFolder, MasterSource};
+use store::{Append, AppendError, Batch, Expected, NewEvent, Ownership, Reader};
 use store_postgres::PostgresStore;
 use store_postgres::cluster::Cluster;
 use tempfile::TempDir;
@@ -154,6 +158,59 @@ fn two_nodes_dial_one_list_and_one_of_them_is_killed() {
     // What the dead one had up is its own to close.
     succeeds(run("north", "north"));
     world.check();
+}
+
+fn begin(call: u8) -> Append {
+    let encoded = Encoded { kind: 2, version: 1, body: vec![call] };
+    let events = vec![NewEvent { encoded, at: Timestamp(1) }];
+    Append { stream: StreamId::call(CallId([call; 16])), expected: Expected::NoStream, events }
+}
+
+/// What comes with a partition when its owner is gone, or should be.
+#[test]
+fn a_partition_that_is_taken_over_comes_with_its_open_calls_and_leaves_the_owner_before_none() {
+    let cluster = Cluster::start().expect("PostgreSQL starts");
+    let url: StoreUrl = cluster.url("shared").parse().expect("a URL");
+    let place = tempfile::tempdir().expect("a folder");
+    let open = |node: &str| {
+        let data = place.path().join(node);
+        fs::create_dir(&data).expect("a folder");
+        for (name, secret) in [("callee.key", "c"), ("master.key", &"a".repeat(64))] {
+            fs::write(data.join(name), secret).expect("a secret");
+        }
+        let mut folder = DataFolder::open(&data, node).expect("a data folder");
+        let secrets = Secrets { master: &MasterSource::Folder, callee_file: None };
+        let store = OpenStore::open(&url, &mut folder, secrets).expect("it opens");
+        (store, folder)
+    };
+    let submit = |store: &OpenStore, append: Append, owner| {
+        let (answer, heard) = std::sync::mpsc::channel();
+        let batch = Batch { keys: Vec::new(), appends: vec![append] };
+        let reply = move |results| answer.send(results).expect("the test waits");
+        store.appender.submit_owned(batch, vec![owner], Box::new(reply));
+        heard.recv().expect("it answers").remove(0)
+    };
+    let ((one, _a), (other, _b)) = (open("one"), open("other"));
+    let take = |store: &OpenStore, partition| {
+        let partitions = store.partitions.as_ref().expect("a common log has partitions");
+        let (epoch, history) = partitions.take_over(partition).expect("it takes over");
+        let mut calls = Vec::new();
+        history.read(&mut |event| calls.push(event.stream.id[0])).expect("it reads");
+        (Some(Ownership { partition, epoch, over: false }), calls)
+    };
+    let (mine, calls) = take(&one, 5);
+    assert!(calls.is_empty());
+    submit(&one, begin(1), mine).expect("its owner appends");
+    submit(&one, begin(2), take(&one, 6).0).expect("its owner appends");
+    submit(&one, begin(3), None).expect("its own work");
+    assert_eq!(take(&other, 5).1, [1]);
+    let fenced = submit(&one, begin(4), mine);
+    assert!(matches!(fenced, Err(AppendError::Fenced { .. })), "{fenced:?}");
+    // What it has besides goes on.
+    submit(&one, begin(5), None).expect("its own work");
+    let mut own = Vec::new();
+    one.history.read(&mut |event| own.push(event.stream.id[0])).expect("it reads");
+    assert_eq!(own, [3, 5]);
 }
 
 /// What the history commands tell, with the keys and without.
