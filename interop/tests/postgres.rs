@@ -3,14 +3,18 @@
 
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::story::Story;
-use schemas::{CallId, Position};
+use node::StoreUrl;
+use node::store_url::{OpenStore, Secrets};
+use schemas::event::Encoded;
+use schemas::{CallId, Position, StreamId, Timestamp};
 use serde_json::Value;
 use sim::carrier::{Carrier, CarrierHandle, Options};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use store::Reader;
+use store::folder::{DataFolder, MasterSource};
+use store::{Append, AppendError, Batch, Expected, NewEvent, Ownership, Reader};
 use store_postgres::PostgresStore;
 use store_postgres::cluster::Cluster;
 use tempfile::TempDir;
@@ -54,7 +58,11 @@ impl World {
 
     /// Starts it on the list, from the beginning or where it was killed.
     fn dial(&self, more: &[&str]) -> Child {
-        let mut command = self.command(&["dial", "--list", "list.csv", "--data", "data", "--json"]);
+        self.dial_with("data", more)
+    }
+
+    fn dial_with(&self, data: &str, more: &[&str]) -> Child {
+        let mut command = self.command(&["dial", "--list", "list.csv", "--data", data, "--json"]);
         command.args(["--gateway", &format!("sip:{}", self.carrier.addr)]).args(more);
         command.args(["--rate", "40", "--ring-timeout", "1", "--max-talk", "0.7"]);
         command.spawn().expect("the program starts")
@@ -68,6 +76,18 @@ impl World {
             assert!(child.try_wait().expect("it can be asked").is_none(), "it ended by itself");
             assert!(Instant::now() < until, "it dials nobody");
             std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Nobody was called twice, each call has one end, and nothing is open on the wire.
+    fn check(&self) {
+        let owed = wait_until_settled(&self.carrier);
+        assert_eq!(called_twice(&self.carrier.ledger()), BTreeMap::new());
+        assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
+        let stories = self.stories();
+        assert_eq!(stories.len(), CALLS);
+        for story in stories.values() {
+            assert!(story.end().is_some(), "without an end: {story}");
         }
     }
 
@@ -105,20 +125,92 @@ fn a_run_on_postgres_that_is_killed_and_whose_server_is_killed_dials_nobody_twic
     let Output { status, stdout, stderr } = last.wait_with_output().expect("it ends");
     assert!(status.success(), "{status}\n{}", text(&stderr));
 
-    let owed = wait_until_settled(&world.carrier);
-    assert_eq!(called_twice(&world.carrier.ledger()), BTreeMap::new());
-    assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
-    let stories = world.stories();
-    assert_eq!(stories.len(), CALLS);
-    for story in stories.values() {
-        assert!(story.end().is_some(), "without an end: {story}");
-    }
+    world.check();
     let report: Value = serde_json::from_slice(&stdout).expect("one JSON object");
     assert_eq!(report["calls"].as_array().map(Vec::len), Some(CALLS));
     reading(&world);
     moving(&world);
     erasing(&world);
     forgetting(&world);
+}
+
+#[test]
+fn two_nodes_dial_one_list_and_one_of_them_is_killed() {
+    let world = World::new();
+    let run =
+        |data: &str, node: &str| world.dial_with(data, &["--store", &world.url, "--node", node]);
+    let succeeds = |child: Child| {
+        let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+        assert!(status.success(), "{status}\n{}", text(&stderr));
+    };
+    let mut north = run("north", "north");
+    world.wait_for_invites(3, &mut north);
+    let folder = |name: &str| world.folder.path().join(name);
+    fs::create_dir(folder("south")).expect("a folder");
+    for secret in ["callee.key", "master.key"] {
+        fs::copy(folder("north").join(secret), folder("south").join(secret)).expect("a secret");
+    }
+    let mut south = run("south", "south");
+    world.wait_for_invites(30, &mut south);
+    north.kill().expect("it can be killed");
+    north.wait().expect("it is gone");
+    succeeds(south);
+    // What the dead one had up is its own to close.
+    succeeds(run("north", "north"));
+    world.check();
+}
+
+fn begin(call: u8) -> Append {
+    let encoded = Encoded { kind: 2, version: 1, body: vec![call] };
+    let events = vec![NewEvent { encoded, at: Timestamp(1) }];
+    Append { stream: StreamId::call(CallId([call; 16])), expected: Expected::NoStream, events }
+}
+
+/// What comes with a partition when its owner is gone, or should be.
+#[test]
+fn a_partition_that_is_taken_over_comes_with_its_open_calls_and_leaves_the_owner_before_none() {
+    let cluster = Cluster::start().expect("PostgreSQL starts");
+    let url: StoreUrl = cluster.url("shared").parse().expect("a URL");
+    let place = tempfile::tempdir().expect("a folder");
+    let open = |node: &str| {
+        let data = place.path().join(node);
+        fs::create_dir(&data).expect("a folder");
+        for (name, secret) in [("callee.key", "c"), ("master.key", &"a".repeat(64))] {
+            fs::write(data.join(name), secret).expect("a secret");
+        }
+        let mut folder = DataFolder::open(&data, node).expect("a data folder");
+        let secrets = Secrets { master: &MasterSource::Folder, callee_file: None };
+        let store = OpenStore::open(&url, &mut folder, secrets).expect("it opens");
+        (store, folder)
+    };
+    let submit = |store: &OpenStore, append: Append, owner| {
+        let (answer, heard) = std::sync::mpsc::channel();
+        let batch = Batch { keys: Vec::new(), appends: vec![append] };
+        let reply = move |results| answer.send(results).expect("the test waits");
+        store.appender.submit_owned(batch, vec![owner], Box::new(reply));
+        heard.recv().expect("it answers").remove(0)
+    };
+    let ((one, _a), (other, _b)) = (open("one"), open("other"));
+    let take = |store: &OpenStore, partition| {
+        let partitions = store.partitions.as_ref().expect("a common log has partitions");
+        let (epoch, history) = partitions.take_over(partition).expect("it takes over");
+        let mut calls = Vec::new();
+        history.read(&mut |event| calls.push(event.stream.id[0])).expect("it reads");
+        (Some(Ownership { partition, epoch, over: false }), calls)
+    };
+    let (mine, calls) = take(&one, 5);
+    assert!(calls.is_empty());
+    submit(&one, begin(1), mine).expect("its owner appends");
+    submit(&one, begin(2), take(&one, 6).0).expect("its owner appends");
+    submit(&one, begin(3), None).expect("its own work");
+    assert_eq!(take(&other, 5).1, [1]);
+    let fenced = submit(&one, begin(4), mine);
+    assert!(matches!(fenced, Err(AppendError::Fenced { .. })), "{fenced:?}");
+    // What it has besides goes on.
+    submit(&one, begin(5), None).expect("its own work");
+    let mut own = Vec::new();
+    one.history.read(&mut |event| own.push(event.stream.id[0])).expect("it reads");
+    assert_eq!(own, [3, 5]);
 }
 
 /// What the history commands tell, with the keys and without.

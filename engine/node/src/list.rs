@@ -5,7 +5,7 @@ use crate::vault::NodeVault;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use store::{Append, Batch, Expected, NewEvent, StoreError};
+use store::{Append, AppendError, Batch, Expected, NewEvent, StoreError};
 
 /// So many items become durable together.
 const ITEMS_PER_APPEND: usize = 1000;
@@ -182,7 +182,13 @@ impl<'a> Loading<'a> {
         let items = Append { stream: self.stream, expected, events };
         let batch = Batch { keys, appends: vec![items] };
         for result in self.store.appender.append_with_keys(batch) {
-            result.map_err(|error| StoreError::Broken(error.to_string()))?;
+            result.map_err(|error| match error {
+                AppendError::Conflict { .. } => StoreError::InUse {
+                    folder: "the batch".to_owned(),
+                    holder: "another process that loads it".to_owned(),
+                },
+                other => StoreError::Broken(other.to_string()),
+            })?;
         }
         self.length += count;
         Ok(())

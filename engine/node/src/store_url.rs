@@ -50,7 +50,7 @@ impl FromStr for StoreUrl {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
-        let wanted = || format!("write {WANTED}");
+        let wanted = || format!("write a store's URL: {WANTED}");
         match url.split_once(':').ok_or_else(wanted)? {
             ("memory", "") => Ok(Self::Memory),
             ("log", path) if !path.is_empty() => Ok(Self::Log(path.into())),
@@ -91,6 +91,18 @@ pub struct Secrets<'a> {
     pub callee_file: Option<&'a Path>,
 }
 
+/// The partitions of the work that the nodes of a common log share out among them: those of the work
+/// topic. What comes to a node directly is a partition of its own, which it has without asking.
+pub trait Partitions: Send + Sync {
+    /// Takes a partition over: what its owner before appended is visible from now on, and what it
+    /// appends later is refused ([`store::AppendError::Fenced`]). The epoch to append with
+    /// ([`store::Ownership`], by [`Appender::submit_owned`]), and the calls whose work is not over.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or has no such partition.
+    fn take_over(&self, partition: u32) -> Result<(u64, Box<dyn ReadHistory>), StoreError>;
+}
+
 /// A store that is open to write.
 pub struct OpenStore {
     /// Where a shard's events go.
@@ -99,6 +111,8 @@ pub struct OpenStore {
     pub reader: Arc<dyn Reader>,
     /// What this node's calls are rebuilt from.
     pub history: Box<dyn ReadHistory>,
+    /// The partitions of the work, on a log that many nodes share.
+    pub partitions: Option<Arc<dyn Partitions>>,
     /// The keys of persons.
     pub keyring: Keyring,
     /// The secret behind callee keys.
@@ -151,7 +165,8 @@ impl OpenStore {
         let (writer, appender) = store::writer::start(log, key_file)?;
         let history = Box::new(WholeHistory(reader.clone()));
         let (appender, kept) = (Arc::new(appender), Kept::Writer(writer));
-        Ok(Self { appender, reader, history, keyring, secret, recovery, kept })
+        let partitions = None;
+        Ok(Self { appender, reader, history, partitions, keyring, secret, recovery, kept })
     }
 
     fn in_memory(folder: &mut DataFolder, secrets: Secrets<'_>) -> Result<Self, StoreError> {
@@ -161,7 +176,8 @@ impl OpenStore {
         let (appender, recovery, kept) = (store.clone(), Recovery::default(), Kept::Nothing);
         // The events are gone with the process, and the keys to them need not outlive it.
         let keyring = Keyring::from_seed(u64::from_le_bytes(store::keys::random()?), 0);
-        Ok(Self { appender, reader: store, history, keyring, secret, recovery, kept })
+        let (reader, partitions) = (store, None);
+        Ok(Self { appender, reader, history, partitions, keyring, secret, recovery, kept })
     }
 
     /// Ends it. What was handed over before is durable then.

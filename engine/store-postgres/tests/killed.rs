@@ -14,6 +14,7 @@ use store_postgres::{Options, PostgresStore};
 
 const WRITERS: u8 = 4;
 const KILLS: u32 = 4;
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(1);
 /// So many more are acknowledged before the next kill.
 const BETWEEN_KILLS: u32 = 150;
 
@@ -61,7 +62,7 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
         let follower = scope.spawn(|| follow(&store, &stop));
         for kill in 1..=KILLS {
             while acknowledged.load(Ordering::Relaxed) < kill * BETWEEN_KILLS {
-                std::thread::yield_now();
+                std::thread::sleep(LOOK_EVERY);
             }
             cluster.kill().unwrap();
             cluster.restart().unwrap();

@@ -45,12 +45,14 @@ fn handed_over(
     heard
 }
 
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// Asks until it is so. Fails after a time that no healthy server takes.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what} did not come");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

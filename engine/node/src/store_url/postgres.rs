@@ -5,7 +5,7 @@
 //! that partition alone. Partitions of Kafka's work topic, with lower numbers, are taken over as
 //! they are assigned ([`PostgresStore::take_over`], [`PostgresStore::read_work`]).
 
-use super::{Filling, Kept, OpenStore, Reading, Secrets};
+use super::{Filling, Kept, OpenStore, Partitions, Reading, Secrets};
 use crate::history::ReadHistory;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::event::Encoded;
@@ -60,6 +60,7 @@ pub(super) fn open(
     Ok(OpenStore {
         appender: Arc::new(appender),
         history: Box::new(OwnHistory { store: store.clone(), partition }),
+        partitions: Some(Arc::new(Shared { store: store.clone(), node: folder.node().to_owned() })),
         reader: Arc::new(store),
         keyring,
         secret,
@@ -144,13 +145,23 @@ struct Owner {
 
 impl Appender for Owner {
     fn submit(&self, batch: Batch, reply: Reply) {
+        self.submit_owned(batch, Vec::new(), reply);
+    }
+
+    /// Calls that nobody is named for are the node's own work.
+    fn submit_owned(&self, batch: Batch, owners: Vec<Option<Ownership>>, reply: Reply) {
+        let mut named = owners.into_iter();
+        let mut own = Vec::with_capacity(batch.appends.len());
         let owned = |append: &Append| {
+            let named = named.next().flatten();
+            own.push(named.is_none());
             append.stream.as_call()?;
-            let (partition, epoch) = (self.partition, self.epoch);
+            let (partition, epoch) =
+                named.map_or((self.partition, self.epoch), |named| (named.partition, named.epoch));
             Some(Ownership { partition, epoch, over: is_over(append) })
         };
         let owners = batch.appends.iter().map(owned).collect();
-        let reply = Box::new(move |results| reply(stop_when_fenced(results)));
+        let reply = Box::new(move |results| reply(stop_when_fenced(results, &own)));
         self.store.submit_owned(batch, owners, reply);
     }
 }
@@ -170,15 +181,35 @@ fn as_end(encoded: &Encoded) -> Option<CallEnded> {
     }
 }
 
-/// Who lost all its work must stop, and not only drop the one call.
-fn stop_when_fenced(mut results: Results) -> Results {
-    for result in &mut results {
-        if let Err(AppendError::Fenced { epoch }) = result {
+/// Who lost the work that came to it directly must stop, and not only drop the one call. A partition
+/// that was taken over by another node costs this one its calls, and nothing else.
+fn stop_when_fenced(mut results: Results, own: &[bool]) -> Results {
+    for (result, own) in results.iter_mut().zip(own) {
+        if let Err(AppendError::Fenced { epoch }) = result
+            && *own
+        {
             let why = format!("another process has taken over this node's work (epoch {epoch})");
             *result = Err(AppendError::Broken(why));
         }
     }
     results
+}
+
+/// Partitions of the work that nodes share.
+struct Shared {
+    store: PostgresStore,
+    node: String,
+}
+
+impl Partitions for Shared {
+    fn take_over(&self, partition: u32) -> Result<(u64, Box<dyn ReadHistory>), StoreError> {
+        if partition >= OWN_WORK {
+            let why = format!("there is no partition {partition} to share");
+            return Err(StoreError::Foreign { file: self.store.address().to_owned(), why });
+        }
+        let epoch = self.store.take_over(partition, &self.node)?;
+        Ok((epoch, Box::new(OwnHistory { store: self.store.clone(), partition })))
+    }
 }
 
 /// The calls of one partition whose work is not over.
