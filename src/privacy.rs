@@ -1,6 +1,7 @@
 //! What a data folder knows of persons: erasing one, the opaque key of one, another master key.
 
 use anyhow::{Context, Result, bail};
+use node::store_url::{self, StoreUrl};
 use schemas::CalleeKey;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,6 +60,15 @@ pub enum Erasure {
     Before,
     /// Nothing was ever sealed for this person here.
     Nobody,
+}
+
+/// Destroys a person's key in a log that many nodes share: for all of them.
+pub fn erase_in(store: &StoreUrl, callee: CalleeKey) -> Result<Erasure> {
+    Ok(match store_url::erase(store, callee)? {
+        Some(true) => Erasure::Done,
+        Some(false) => Erasure::Before,
+        None => Erasure::Nobody,
+    })
 }
 
 /// Destroys a person's key, durably, also in a folder that is in use. Returns when it is gone.
@@ -121,6 +131,9 @@ pub enum Rotation {
 pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
     let source = master_key(secrets.key_file.clone())?;
     let exists = DataFolder::open_to_read(&secrets.data)?;
+    if exists.is_in_common() {
+        bail!("the keys of persons are in a common log, and cannot be wrapped anew there yet");
+    }
     let folder = DataFolder::open(&secrets.data, exists.node())?;
     let new = match new {
         NewMaster::InPlace if matches!(source, MasterSource::Given(_)) => bail!(

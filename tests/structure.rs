@@ -19,7 +19,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("projections", &["schemas"]),
     // `store`: the batch it hands over is the store's own.
     ("switchboard", &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store"]),
-    ("node", &["schemas", "switchboard", "routing", "campaign", "store", "sip", "media"]),
+    ("store_postgres", &["schemas", "store"]),
+    (
+        "node",
+        &[
+            "schemas",
+            "switchboard",
+            "routing",
+            "campaign",
+            "store",
+            "store_postgres",
+            "sip",
+            "media",
+        ],
+    ),
     ("sim", &["sip", "media"]),
     (
         "callfold",
@@ -59,7 +72,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
     (
         "benches",
-        &["schemas", "call", "campaign", "media", "node", "routing", "sip", "store", "switchboard"],
+        &[
+            "schemas",
+            "call",
+            "campaign",
+            "media",
+            "node",
+            "routing",
+            "sip",
+            "store",
+            "store_postgres",
+            "switchboard",
+        ],
     ),
 ];
 

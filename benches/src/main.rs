@@ -1,6 +1,6 @@
 //! What must stay fast, printed beside its limit: `./x bench` for all, or the name of one and its
-//! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`, `log PART`,
-//! `log-history EVENTS` (the default, 100 million, takes ten minutes and 6 GB for a while).
+//! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`,
+//! `postgres`, `log PART`, `log-history EVENTS` (the default, 100 million, takes ten minutes and 6 GB for a while).
 //!
 //! Ratios and CPU time in one run; the machine is shared and noisy, so no figure is asserted.
 #![allow(clippy::print_stdout)] // printing is what it is for
@@ -10,6 +10,7 @@ mod engine;
 mod kernel;
 mod log;
 mod machine;
+mod postgres;
 
 use anyhow::Result;
 
@@ -30,8 +31,9 @@ fn main() -> Result<()> {
             let place = arguments.get(1).map_or(std::path::Path::new("."), std::path::Path::new);
             log::read_history(place, number(2, 0)?.into())?;
         }
+        "postgres" => postgres::run()?,
         other => anyhow::bail!(
-            "there is no bench `{other}`; there are machine, engine, engine-alone, memory, memory-audio, log and log-history"
+            "there is no bench `{other}`; there are machine, engine, engine-alone, memory, memory-audio, postgres, log and log-history"
         ),
     }
     Ok(())

@@ -27,8 +27,8 @@ pub mod transfer;
 pub mod writer;
 
 pub use api::{
-    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Reader, Reply, Results,
-    Stored,
+    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Ownership, Reader, Reply,
+    Results, Stored, Verdict,
 };
 pub use error::StoreError;
 pub use filter::{Filter, StreamPrefix};
