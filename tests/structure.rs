@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "routing",
             "campaign",
             "store",
+            "store_kurrent",
             "store_postgres",
             "sip",
             "media",

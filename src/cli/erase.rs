@@ -52,7 +52,7 @@ impl EraseArgs {
         let secrets = Secrets { data, key_file, callee_key_file };
         let callee = privacy::callee_key(&secrets, &phone)?;
         // Never the number: what is said here may stand in a log.
-        let erased = match store.filter(StoreUrl::is_common) {
+        let erased = match store.filter(StoreUrl::has_keys) {
             Some(store) => privacy::erase_in(&store, callee)?,
             None => privacy::erase(&secrets, callee)?,
         };

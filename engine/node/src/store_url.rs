@@ -5,8 +5,10 @@
 //! | `log:PATH` | in our own log: the folder `log` of the node's data folder |
 //! | `memory:` | nowhere: gone with the process |
 //! | `postgres://…` | in PostgreSQL, for many nodes; see `store_postgres::address` |
-//! | `kurrentdb://…` | in KurrentDB, for many nodes |
+//! | `kurrentdb://…` | in KurrentDB, for one node; see `store_kurrent` |
 
+#[cfg(feature = "kurrentdb")]
+mod kurrent;
 #[cfg(feature = "postgres")]
 mod postgres;
 
@@ -35,14 +37,19 @@ pub enum StoreUrl {
     Log(PathBuf),
     /// `postgres://…`: a common log.
     Postgres(String),
-    /// `kurrentdb://…`: a common log.
+    /// `kurrentdb://…`: a log on another machine, of one node.
     Kurrent(String),
 }
 
 impl StoreUrl {
-    /// Whether many nodes see the same log.
+    /// Whether the events are on another machine, where a data folder has none.
     pub fn is_common(&self) -> bool {
         matches!(self, Self::Postgres(_) | Self::Kurrent(_))
+    }
+
+    /// Whether the keys of persons stand beside the events there, and not in the data folder.
+    pub fn has_keys(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 }
 
@@ -149,6 +156,9 @@ impl OpenStore {
             }
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => postgres::open(url, folder, secrets),
+            #[cfg(feature = "kurrentdb")]
+            StoreUrl::Kurrent(url) => kurrent::open(url, folder, secrets),
+            #[allow(unreachable_patterns)] // with every kind of store built in
             other => Err(left_out(other)),
         }
     }
@@ -211,7 +221,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// As [`OpenStore::open`].
-#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+#[cfg_attr(not(all(feature = "postgres", feature = "kurrentdb")), allow(unused_variables))]
 pub fn open_to_read(
     url: &StoreUrl,
     data: Option<&Path>,
@@ -221,7 +231,10 @@ pub fn open_to_read(
         StoreUrl::Log(path) => read_folder(data_folder(path), master),
         #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => postgres::open_to_read(url, data, master),
+        #[cfg(feature = "kurrentdb")]
+        StoreUrl::Kurrent(url) => kurrent::open_to_read(url, data, master),
         StoreUrl::Memory => Err(refused(url, "nothing of it can be seen from another process")),
+        #[allow(unreachable_patterns)] // with every kind of store built in
         other => Err(left_out(other)),
     }
 }
@@ -257,7 +270,7 @@ impl Filling {
 ///
 /// # Errors
 /// As [`OpenStore::open`], and [`StoreError::Foreign`] for a store that is none.
-#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+#[cfg_attr(not(all(feature = "postgres", feature = "kurrentdb")), allow(unused_variables))]
 pub fn open_to_fill(
     url: &StoreUrl,
     node: &str,
@@ -267,7 +280,10 @@ pub fn open_to_fill(
     match url {
         #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => postgres::open_to_fill(url, node, keyring, secret),
+        #[cfg(feature = "kurrentdb")]
+        StoreUrl::Kurrent(url) => kurrent::open_to_fill(url, node, keyring, secret),
         StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
+        #[allow(unreachable_patterns)] // with every kind of store built in
         other => Err(left_out(other)),
     }
 }
@@ -277,12 +293,13 @@ pub fn open_to_fill(
 ///
 /// # Errors
 /// As [`open_to_fill`]; the keys may then still stand there.
-#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+#[cfg_attr(not(all(feature = "postgres", feature = "kurrentdb")), allow(unused_variables))]
 pub fn erase(url: &StoreUrl, callee: CalleeKey) -> Result<Option<bool>, StoreError> {
     match url {
         #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => postgres::erase(url, callee),
         StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
+        #[allow(unreachable_patterns)] // with every kind of store built in
         other => Err(left_out(other)),
     }
 }

@@ -199,6 +199,22 @@ impl KurrentStore {
         Err(StoreError::Foreign { file: self.address().to_owned(), why })
     }
 
+    /// Holds the log to the node that began it: nothing there fences a second one, which would take
+    /// the open calls of the first for its own. To be asked after [`KurrentStore::check_secrets`].
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] when it is another's, or [`StoreError::Remote`].
+    pub fn check_node(&self, name: &str) -> Result<(), StoreError> {
+        let given = name.to_owned();
+        let known = self.wait_for(|reading| async move { opening::node(&reading, given).await })?;
+        if known == name {
+            return Ok(());
+        }
+        let why =
+            format!("it is the log of the node {known}: each node has one of its own (?log=NAME)");
+        Err(StoreError::Foreign { file: self.address().to_owned(), why })
+    }
+
     /// Runs something on the store's thread, and waits for what comes of it.
     fn wait_for<T, F>(&self, work: impl FnOnce(LogReading) -> F) -> Result<T, StoreError>
     where

@@ -1,7 +1,7 @@
 //! Which log it is: a stream of its own, under the log's name, beside the streams with events.
 //!
 //! Its first event says the log's id and format, the second tells the secrets it was begun with
-//! from others.
+//! from others, the third whose it is.
 
 use crate::connection::Failure;
 use crate::reading::LogReading;
@@ -65,6 +65,22 @@ pub async fn secrets(reading: &LogReading, given: Secrets) -> Result<Secrets, Fa
     put(reading, StreamState::StreamRevision(0), "SecretsNamed", &given).await?;
     let gone = || Failure::passing("the server does not show what it took".to_owned());
     read(reading, 1).await?.ok_or_else(gone)
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeNamed {
+    node: String,
+}
+
+/// The node whose log it is; this one, when nobody has said any. The secrets were named before.
+pub async fn node(reading: &LogReading, given: String) -> Result<String, Failure> {
+    if let Some(NodeNamed { node }) = read(reading, 2).await? {
+        return Ok(node);
+    }
+    let named = NodeNamed { node: given };
+    put(reading, StreamState::StreamRevision(1), "NodeNamed", &named).await?;
+    let gone = || Failure::passing("the server does not show what it took".to_owned());
+    read(reading, 2).await?.map(|NodeNamed { node }| node).ok_or_else(gone)
 }
 
 async fn read<T: DeserializeOwned>(

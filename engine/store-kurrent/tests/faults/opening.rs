@@ -107,3 +107,19 @@ fn a_log_keeps_to_the_secrets_it_was_begun_with() {
         }
     }
 }
+
+#[test]
+fn a_log_is_of_the_node_that_began_it() {
+    let servers = Servers::start(1);
+    let url = format!("kurrentdb://{}?tls=false", servers.host(0));
+    let store = open(&url);
+    store.check_secrets([1; 8], [2; 8]).unwrap();
+    store.check_node("north").unwrap();
+    store.check_node("north").unwrap();
+    let other = open(&url);
+    other.check_secrets([1; 8], [2; 8]).unwrap();
+    let refused = other.check_node("south").unwrap_err();
+    assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
+    assert!(refused.to_string().contains("the node north"), "{refused}");
+    open(&format!("{url}&log=south")).check_secrets([1; 8], [2; 8]).unwrap();
+}
