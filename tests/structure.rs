@@ -16,6 +16,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("routing", &["schemas", "pace"]),
     ("campaign", &["schemas", "pace"]),
     ("store", &["schemas"]),
+    ("store_kurrent", &["schemas", "store"]),
+    // For tests alone: KurrentDB's protocol.
+    ("kurrent_server", &[]),
     ("projections", &["schemas"]),
     // `store`: the batch it hands over is the store's own.
     ("switchboard", &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store"]),

@@ -14,8 +14,6 @@
 pub mod address;
 #[cfg(feature = "cluster")]
 pub mod cluster;
-mod gate;
-mod head;
 mod keys;
 mod link;
 mod migrations;
@@ -31,8 +29,6 @@ mod writer;
 pub use work::Claim;
 
 use address::Address;
-use gate::Gate;
-use head::Head;
 use keys::Keyrings;
 use link::{Link, thread_has_ended};
 use pool::Pool;
@@ -41,6 +37,7 @@ use session::{Ears, Opened};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::api::{Batch, Ownership, Reply};
+use store::remote::{Gate, Head};
 use store::{Appender, Reader, StoreError, StoreId, Stored};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};

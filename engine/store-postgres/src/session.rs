@@ -1,13 +1,13 @@
 //! One connection: made, told how we work, and what its errors mean to us.
 
 use crate::address::Address;
-use crate::head::Head;
 use crate::keys::Keyrings;
 use crate::migrations;
 use futures_util::{StreamExt, stream};
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
+use store::remote::Head;
 use store::{StoreError, StoreId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;

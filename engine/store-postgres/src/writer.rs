@@ -5,7 +5,6 @@
 //! next statement.
 
 use crate::address::Address;
-use crate::gate::Gate;
 use crate::session::{self, Ears, Failure, Kind};
 use crate::statement::{self, APPEND, Arrays, Outcome, STRETCH};
 use futures_util::future::try_join_all;
@@ -14,6 +13,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use store::api::{Batch, Ownership, Reply, Verdict};
+use store::remote::Gate;
 use store::{Append, AppendError, Appended, Results, Stored};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout};
