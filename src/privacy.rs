@@ -132,7 +132,7 @@ pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
     let source = master_key(secrets.key_file.clone())?;
     let exists = DataFolder::open_to_read(&secrets.data)?;
     if exists.is_in_common() {
-        bail!("the keys of persons are in a common log, and cannot be wrapped anew there yet");
+        bail!("its keys of persons are in a common log: say which one with --store URL");
     }
     let folder = DataFolder::open(&secrets.data, exists.node())?;
     let new = match new {
@@ -155,6 +155,26 @@ pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
     let (_, keys, loaded) = folder.open_keys(&source)?;
     keys.rotate(new)?;
     Ok(Rotation::Done(loaded.persons))
+}
+
+/// The same in a log that many nodes share. Each of them takes the new one before its next start, so
+/// it stands in a file of its own or in the variable.
+pub fn rotate_in(store: &StoreUrl, secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
+    let new = match new {
+        NewMaster::InPlace => bail!(
+            "every node needs the new master key: name its file with --new-key-file, and bring it \
+             to all of them"
+        ),
+        NewMaster::File(path) => key_in(path)?,
+        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?
+            .with_context(|| format!("{NEW_MASTER_VARIABLE} is not set"))?,
+    };
+    let old = match master_key(secrets.key_file.clone())? {
+        MasterSource::Given(master) => master,
+        MasterSource::File(file) => read_master(&file)?,
+        MasterSource::Folder => read_master(&secrets.data.join("master.key"))?,
+    };
+    Ok(store_url::rotate(store, old, new)?.map_or(Rotation::Before, Rotation::Done))
 }
 
 fn key_in(path: &Path) -> Result<MasterKey> {

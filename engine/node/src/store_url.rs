@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use store::folder::{DataFolder, MasterSource};
-use store::keys::{CalleeSecret, Keyring};
+use store::keys::{CalleeSecret, Keyring, MasterKey};
 use store::memory::MemoryStore;
 use store::writer::LogWriter;
 use store::{Appender, Reader, Recovery, StoreError};
@@ -284,6 +284,21 @@ pub fn open_to_fill(
         StoreUrl::Kurrent(url) => kurrent::open_to_fill(url, node, keyring, secret),
         StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
         #[allow(unreachable_patterns)] // with every kind of store built in
+        other => Err(left_out(other)),
+    }
+}
+
+/// Wraps all keys of persons in a common log by another master key. No node may run. How many there
+/// were; `None` when it was done before.
+///
+/// # Errors
+/// As [`open_to_fill`], and when a node runs or it is not `old` that wraps them.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+pub fn rotate(url: &StoreUrl, old: MasterKey, new: MasterKey) -> Result<Option<u64>, StoreError> {
+    match url {
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => postgres::rotate(url, old, new),
+        StoreUrl::Memory | StoreUrl::Log(_) => Err(refused(url, "it is no common log")),
         other => Err(left_out(other)),
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod migrations;
 mod pool;
+mod rotation;
 mod session;
 mod statement;
 #[cfg(feature = "tls")]

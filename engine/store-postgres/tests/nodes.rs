@@ -254,6 +254,33 @@ fn an_erasure_on_one_node_is_heard_by_the_others_and_by_those_that_start_later()
 }
 
 #[test]
+fn after_a_rotation_only_the_new_master_key_opens_and_nothing_is_lost() {
+    let store = open("rotated");
+    let [old, new] = [1, 2].map(|byte| MasterKey::new([byte; 32]));
+    store.check_secrets([5; 8], old.check()).unwrap();
+    let mut keys = keyring(&store, 1);
+    let sealed = seal_and_save(&store, &mut keys, b"name");
+    let claim = store.claim(1, "north").unwrap();
+    let error = store.rotate(old.clone(), new.clone()).unwrap_err();
+    assert!(error.to_string().contains("callfold north"), "{error}");
+    drop(claim);
+    let stranger = MasterKey::new([3; 32]);
+    until("the end of the claim", || match store.rotate(stranger.clone(), new.clone()) {
+        Err(StoreError::InUse { .. }) => false,
+        other => {
+            assert!(matches!(other, Err(StoreError::Foreign { .. })), "{other:?}");
+            true
+        }
+    });
+    assert_eq!(store.rotate(old.clone(), new.clone()).unwrap(), Some(1));
+    assert_eq!(store.rotate(old.clone(), new.clone()).unwrap(), None, "it was done before");
+    let again = open("rotated");
+    assert!(again.open_keys(old, [2; 32]).is_err());
+    let opened = again.open_keys(new, [2; 32]).unwrap().open(CALLEE, &sealed);
+    assert_eq!(opened.unwrap(), b"name");
+}
+
+#[test]
 fn a_log_is_held_to_the_secrets_that_it_was_begun_with() {
     let store = open("secrets");
     let master = MasterKey::new([1; 32]);

@@ -106,6 +106,10 @@ pub(super) fn erase(url: &str, callee: CalleeKey) -> Result<Option<bool>, StoreE
     PostgresStore::open_to_read(url, Options::default())?.erase(callee)
 }
 
+pub(super) fn rotate(url: &str, old: MasterKey, new: MasterKey) -> Result<Option<u64>, StoreError> {
+    PostgresStore::open_to_read(url, Options::default())?.rotate(old, new)
+}
+
 fn claim(store: &PostgresStore, node: &str) -> Result<(Owner, Claim), StoreError> {
     let partition = own_partition(node);
     let claim = store.claim(partition, node)?;

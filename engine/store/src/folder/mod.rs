@@ -219,7 +219,11 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
 
 fn holds_events(log: &Path) -> bool {
     fs::read_dir(log).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".log"))
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.ends_with(".log") || name.ends_with(".sealed")
+        })
     })
 }
 

@@ -5,9 +5,8 @@
 //! good for reading. A person is erased on all nodes at once, so a row that says so stands for
 //! every key of the person that came before it.
 
-use super::persons::unwrap;
-use super::persons::{Person, Persons, Standing};
-use super::{Keyring, MasterKey, lock};
+use super::persons::{Person, Persons, Standing, unwrap, wrap};
+use super::{Keyring, MasterKey, lock, random};
 use crate::StoreError;
 use schemas::CalleeKey;
 use schemas::sealed::StoredKey;
@@ -111,6 +110,22 @@ impl Keyring {
         }
         left
     }
+}
+
+/// A key as another master key wraps it; `None` when it was not `old` that wrapped it.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn rewrap(
+    stored: &StoredKey,
+    old: &MasterKey,
+    new: &MasterKey,
+) -> Result<Option<StoredKey>, StoreError> {
+    let nonce = random()?;
+    let (callee, generation) = (stored.callee, stored.generation);
+    Ok(unwrap(old, stored).map(|key| {
+        wrap(new, callee, &Person { key, generation, standing: Standing::Saved }, nonce)
+    }))
 }
 
 impl Persons {
