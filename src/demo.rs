@@ -1,7 +1,7 @@
 //! `callfold demo`: the whole engine against a simulated carrier, real SIP and RTP over loopback.
 
 use crate::demo_sound;
-use crate::dial::{self, DialOptions, Finished};
+use crate::dial::{self, DialOptions, Finished, GatewayTerms};
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, ensure};
 use projections::table::Style;
@@ -63,7 +63,7 @@ pub fn run(options: &DemoOptions, stop: &StopRequests) -> Result<Finished> {
         batch: Some("demo".into()),
         again: false,
         gateways: vec![gateway(&main)?, gateway(&second)?],
-        credentials: None,
+        terms: GatewayTerms::default(),
         caller_id: Some("4008001234".into()),
         prompt: Some(prompt),
         overlay: None,
@@ -77,6 +77,8 @@ pub fn run(options: &DemoOptions, stop: &StopRequests) -> Result<Finished> {
         bind: None,
         numbering: Numbering::INTERNATIONAL,
         data: data.clone(),
+        store: None,
+        node: "demo".to_owned(),
         json: options.json,
         style: options.style,
     };

@@ -1,15 +1,15 @@
 //! `callfold events`: the history itself, one event per line.
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::Result;
 use projections::table::{Align, Paint, Style, cell};
 use schemas::call::CallEvent;
 use schemas::public::{EventLine, Include};
 use schemas::{CallId, CalleeKey, Event, Position, Recorded, StreamId, Vault};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long `--follow` waits for events before it looks whether it is to stop.
@@ -18,8 +18,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Which events, and how they are printed.
 #[derive(Clone, Debug)]
 pub struct EventsOptions {
-    /// The data folder.
-    pub data: PathBuf,
+    /// Where they are.
+    pub place: Place,
     /// Only those of this call.
     pub call: Option<CallId>,
     /// Only those from this position on.
@@ -36,7 +36,7 @@ pub struct EventsOptions {
 
 /// Prints them; with `follow`, until `is_over`.
 pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
-    let mut history = History::open(&options.data)?;
+    let mut history = History::open(&options.place)?;
     let mut printer = Printer::new(options);
     if !options.json {
         printer.header()?;
@@ -45,10 +45,12 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         for recorded in history.stream(StreamId::call(call))? {
             printer.take(&history, &recorded, 1)?;
         }
-        if printer.printed == 0 {
-            anyhow::bail!("there is no call {call} in {}", options.data.display());
+        if printer.printed == 0 && history.unknown == 0 {
+            anyhow::bail!("there is no call {call} in {}", options.place);
         }
-        return Ok(printer.out.flush()?);
+        printer.out.flush()?;
+        history.tell_unknown();
+        return Ok(());
     }
     let mut after = Position(0);
     loop {
@@ -59,6 +61,7 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
         })?;
         printer.out.flush()?;
         if !options.follow || is_over() {
+            history.tell_unknown();
             return Ok(());
         }
         history.reader.wait(after, WAIT)?;
@@ -136,10 +139,16 @@ impl<'a> Printer<'a> {
 
 /// `{"sip_status":180,"q850":null}` as `sip_status=180`: what is null says nothing.
 fn readable(json: &[u8]) -> String {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(json) else {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(json) else {
         return String::from_utf8_lossy(json).into_owned();
     };
-    let told = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+    // A number is told only by who has the keys: none means that there is no key any more.
+    let erased = |name: &str, value: &Value| name == "phone" && value.is_null();
+    let told = fields.iter().filter(|(name, value)| !value.is_null() || erased(name, value));
+    let told = told.map(|(name, value)| {
+        if erased(name, value) {
+            return format!("{name}=(erased)");
+        }
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("{name}={text}")
     });

@@ -4,14 +4,18 @@
 pub mod cli;
 pub mod config;
 
+mod bar;
 mod carrier;
 mod demo;
 mod demo_sound;
 mod dial;
 mod events;
 mod history;
+mod log_tools;
+mod privacy;
 mod records;
 mod replay;
 mod service;
 mod signals;
+mod stores;
 mod verify;

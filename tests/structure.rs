@@ -16,10 +16,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("routing", &["schemas", "pace"]),
     ("campaign", &["schemas", "pace"]),
     ("store", &["schemas"]),
+    ("store_kurrent", &["schemas", "store"]),
+    // For tests alone: KurrentDB's protocol.
+    ("kurrent_server", &[]),
     ("projections", &["schemas"]),
     // `store`: the batch it hands over is the store's own.
     ("switchboard", &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store"]),
-    ("node", &["schemas", "switchboard", "routing", "campaign", "store", "sip", "media"]),
+    ("store_postgres", &["schemas", "store"]),
+    (
+        "node",
+        &[
+            "schemas",
+            "switchboard",
+            "routing",
+            "campaign",
+            "store",
+            "store_kurrent",
+            "store_postgres",
+            "sip",
+            "media",
+        ],
+    ),
     ("sim", &["sip", "media"]),
     (
         "callfold",
@@ -37,7 +54,41 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sip",
         ],
     ),
-    ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
+    // For tests alone: our node against peers that others wrote. Nothing depends on it.
+    (
+        "interop",
+        &[
+            // The program itself, to kill it.
+            "callfold",
+            "schemas",
+            "call",
+            "node",
+            "sim",
+            "store",
+            "campaign",
+            "routing",
+            "switchboard",
+            "media",
+            "sip",
+        ],
+    ),
+    // What a developer does to the sources: knows them as texts.
+    ("xtask", &[]),
+    (
+        "benches",
+        &[
+            "schemas",
+            "call",
+            "campaign",
+            "media",
+            "node",
+            "routing",
+            "sip",
+            "store",
+            "store_postgres",
+            "switchboard",
+        ],
+    ),
 ];
 
 /// Pure crate → crates of others that it may depend on: none of them has a clock, a socket, a

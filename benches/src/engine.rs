@@ -2,8 +2,10 @@
 //! same callee (`sipp -sn uas`), in the same run.
 
 use crate::cpu::{self, Beside};
+use crate::kernel;
 use anyhow::{Result, ensure};
 use campaign::BatchOptions;
+use media::clip::Clip;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
 use node::engine::Gateway;
@@ -17,6 +19,9 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// About as long as a message of such a call.
+const PACKET_BYTES: usize = 500;
 
 /// Prints both, and the ratio.
 ///
@@ -37,6 +42,13 @@ pub fn run(calls: u32, rate: u32) -> Result<()> {
         ours.cpu * 1e6
     );
     println!("  ratio               {:8.2} × sipp                 (limit 0.4)", sipp / ours.cpu);
+    // INVITE, ACK and BYE out; 180 and two 200s in. Half of a datagram's way is the peer's.
+    let kernel = 3.0 * kernel::datagram(PACKET_BYTES)?;
+    println!(
+        "  the kernel alone    {:8.0} calls per CPU second   {:6.1} µs for the 6 packets of a call",
+        1.0 / kernel,
+        kernel * 1e6
+    );
     println!(
         "  took {:.1} s, {:.0} calls/s; memory {:.1} MB",
         ours.wall,
@@ -46,7 +58,7 @@ pub fn run(calls: u32, rate: u32) -> Result<()> {
     Ok(())
 }
 
-/// The engine without sipp's turn, for a profiler.
+/// The engine without sipp's turn, for a profiler, and by quarters of the run.
 ///
 /// # Errors
 /// As [`run`].
@@ -56,18 +68,26 @@ pub fn run_alone(calls: u32, rate: u32) -> Result<()> {
         "callfold alone: {:.1} µs of CPU for each of {calls} calls at {rate}/s",
         ours.cpu * 1e6
     );
+    println!("  by quarter, that a call does not pay for those that ended before it:");
+    println!("  {}", ours.quarters.map(|cpu| format!("{:.1}", cpu * 1e6)).join(", "));
+    println!("  memory at the end {:.1} MB", ours.memory as f64 / 1e6);
     Ok(())
 }
 
-/// What a live call takes of memory, held up after its answer, and what is left when all have
-/// ended.
+/// What a live call takes of memory, held up after its answer, silent or playing a prompt, and what
+/// is left when all have ended.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_memory(calls: u32) -> Result<()> {
+pub fn run_memory(calls: u32, audio: bool) -> Result<()> {
     let (_uas, port) = callee()?;
     let folder = tempfile::tempdir()?;
     let mut options = options(folder.path(), port);
+    let prompt = audio.then(|| "tone".to_owned());
+    if let Some(prompt) = &prompt {
+        let tone = |at: u32| ((f64::from(at) * 0.5).sin() * 9_000.0) as i16;
+        options.prompts.insert(prompt, &Clip::of((0..8_000 * 60).map(tone).collect()));
+    }
     options.max_talk_ms = 3_600_000;
     let mut prepared = Prepared::open(options)?;
     let mut loading = prepared.load("bench", false)?;
@@ -76,7 +96,7 @@ pub fn run_memory(calls: u32) -> Result<()> {
     }
     let run = loading.finish()?;
     let talk_ms = 1000 * (calls / 1000 + 8);
-    prepared.run(BatchOptions { max_talk_ms: talk_ms, ..batch(1000) }, run);
+    prepared.run(BatchOptions { max_talk_ms: talk_ms, prompt, ..batch(1000) }, run);
     let node = prepared.start()?;
     let before = cpu::resident_bytes();
     let (mut most, mut at) = (0, 0);
@@ -94,8 +114,10 @@ pub fn run_memory(calls: u32) -> Result<()> {
     }
     let after = cpu::resident_bytes();
     println!(
-        "memory without audio: {at} live calls, {:.0} bytes each   (limit 6000)",
-        (most - before) as f64 / at as f64
+        "memory {}: {at} live calls, {:.0} bytes each   (limit {})",
+        if audio { "with audio" } else { "without audio" },
+        (most - before) as f64 / at as f64,
+        if audio { 12_000 } else { 6_000 }
     );
     println!(
         "  before {:.1} MB, at the most {:.1} MB, after their end {:.1} MB",
@@ -158,10 +180,15 @@ fn wait_for(port: u16) -> Result<()> {
     Ok(())
 }
 
+/// CPU seconds used and calls ended, at each quarter of a run.
+type Marks = Vec<(f64, u32)>;
+
 struct Ours {
     cpu: f64,
     wall: f64,
     memory: u64,
+    /// CPU seconds of a call among the first quarter of them, the second and so on.
+    quarters: [f64; 4],
 }
 
 fn our_calls(calls: u32, rate: u32) -> Result<Ours> {
@@ -176,7 +203,7 @@ fn our_calls(calls: u32, rate: u32) -> Result<Ours> {
     prepared.run(batch(rate), run);
     let (before, start) = (cpu::own(), Instant::now());
     let node = prepared.start()?;
-    let outcomes = wait(&node, calls)?;
+    let (outcomes, marks) = wait(&node, calls)?;
     let (cpu, wall) = (cpu::own() - before, start.elapsed().as_secs_f64());
     let memory = cpu::resident_bytes();
     ensure!(
@@ -184,16 +211,24 @@ fn our_calls(calls: u32, rate: u32) -> Result<Ours> {
         "not all were answered: {outcomes:?}"
     );
     node.stop()?;
-    Ok(Ours { cpu: cpu / f64::from(calls), wall, memory })
+    let quarters = std::array::from_fn(|at| {
+        let (from, to) = (at.checked_sub(1).map_or((before, 0), |at| marks[at]), marks[at]);
+        (to.0 - from.0) / f64::from(to.1 - from.1)
+    });
+    Ok(Ours { cpu: cpu / f64::from(calls), wall, memory, quarters })
 }
 
 /// Looks ten times a second, as the command line does: being woken for each call would be half of
 /// what it costs.
-fn wait(node: &Node, calls: u32) -> Result<BTreeMap<Outcome, u32>> {
-    let mut outcomes = BTreeMap::new();
+/// Gives what became of them, and the CPU seconds and number of ended calls at each quarter.
+fn wait(node: &Node, calls: u32) -> Result<(BTreeMap<Outcome, u32>, Marks)> {
+    let (mut outcomes, mut marks) = (BTreeMap::new(), Vec::new());
     let (mut ended, mut last) = (0, Instant::now());
     loop {
         std::thread::sleep(Duration::from_millis(100));
+        if ended >= calls / 4 * (marks.len() as u32 + 1) {
+            marks.push((cpu::own(), ended));
+        }
         for notice in node.notices.try_iter() {
             last = Instant::now();
             match notice {
@@ -201,7 +236,10 @@ fn wait(node: &Node, calls: u32) -> Result<BTreeMap<Outcome, u32>> {
                     ended += 1;
                     *outcomes.entry(end.outcome).or_default() += 1;
                 }
-                Notice::Idle if ended == calls => return Ok(outcomes),
+                Notice::Idle if ended == calls => {
+                    marks.resize(4, (cpu::own(), ended));
+                    return Ok((outcomes, marks));
+                }
                 Notice::Stopped(why) => anyhow::bail!("{why}"),
                 Notice::Idle | Notice::Answer(..) => {}
             }

@@ -49,10 +49,7 @@ pub fn run() {
     );
     println!("  decide  {:.3} µs each   (limit 0.3)", per(deciding, decisions));
     println!("  evolve  {:.3} µs each   (limit 0.3)", per(evolving, events));
-    println!(
-        "  a call's facts and state: {} bytes, and what they share",
-        std::mem::size_of::<Call>()
-    );
+    println!("  a call's facts and state: {} bytes, and what they share", size_of::<Call>());
 }
 
 /// An answered call of the usual length: admitted, 100, 180, 200, their BYE.

@@ -1,5 +1,6 @@
 //! A node with its own folder and ports, that places calls and waits for their ends.
 
+use crate::patience::{LOOK_EVERY, LOOKS_MAX, PATIENCE};
 use crate::story::Story;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
@@ -15,15 +16,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
 use switchboard::{Answer, Input, Ticket};
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives up on it: longer than 64*T1, which bounds
-/// everything that SIP may wait for.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How a node is set up here: quick to give up ringing and talking.
+/// How a node is set up here: it talks for a moment, and rings for longer than any callee needs who
+/// answers at all.
 pub fn node_options(data: &Path, gateways: Vec<Gateway>) -> NodeOptions {
     NodeOptions {
         name: "interop".into(),
@@ -36,7 +33,7 @@ pub fn node_options(data: &Path, gateways: Vec<Gateway>) -> NodeOptions {
         prompts: Prompts::new(),
         recordings: None,
         calls_max: 100_000,
-        ring_timeout_ms: 1_500,
+        ring_timeout_ms: 20_000,
         max_talk_ms: 300,
         call: Arc::default(),
     }
@@ -154,12 +151,11 @@ impl Caller {
     /// # Panics
     /// It does not in time.
     pub fn end_of(&mut self, call: CallId) -> CallEnded {
-        let until = Instant::now() + PATIENCE;
         loop {
             if let Some(ended) = self.ended.remove(&call) {
                 return ended;
             }
-            self.take_notice(until, "a call to end");
+            self.take_notice("a call to end");
         }
     }
 
@@ -168,15 +164,13 @@ impl Caller {
     /// # Panics
     /// That takes too long.
     pub fn wait_until_idle(&mut self) {
-        let until = Instant::now() + PATIENCE;
         while !self.idle {
-            self.take_notice(until, "the node to be idle");
+            self.take_notice("the node to be idle");
         }
     }
 
-    fn take_notice(&mut self, until: Instant, what: &str) {
-        let left = until.saturating_duration_since(Instant::now());
-        match self.node.notices.recv_timeout(left) {
+    fn take_notice(&mut self, what: &str) {
+        match self.next_notice() {
             Ok(Notice::Ended(call, ended)) => {
                 assert!(self.ended.insert(call, *ended).is_none(), "{call} ends once");
                 // What was told of idleness before does not count: it may be of the time before
@@ -190,6 +184,16 @@ impl Caller {
             Err(RecvTimeoutError::Timeout) => panic!("waited for {what} for {PATIENCE:?}"),
             Err(RecvTimeoutError::Disconnected) => panic!("the node is gone"),
         }
+    }
+
+    fn next_notice(&self) -> Result<Notice, RecvTimeoutError> {
+        for _ in 0..LOOKS_MAX {
+            match self.node.notices.recv_timeout(LOOK_EVERY) {
+                Err(RecvTimeoutError::Timeout) => {}
+                notice => return notice,
+            }
+        }
+        Err(RecvTimeoutError::Timeout)
     }
 
     /// What its log tells of a call.

@@ -1,17 +1,12 @@
 //! What the simulated carrier saw, and what nobody may owe it.
 
+use crate::patience::wait_for;
 use sim::carrier::CarrierHandle;
 use sim::ledger::Entry;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-/// How long the carrier is given to hear the last of what is on its way: a repeat of a lost BYE
-/// comes 4 s after the one before (T2).
-const SETTLES_WITHIN: Duration = Duration::from_secs(40);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until nobody owes the carrier anything: what it answered is acknowledged and hung up, what
-/// rang is cancelled. What is still owed after 40 s is returned.
+/// rang is cancelled. What is still owed when patience ends is returned.
 pub fn wait_until_settled(carrier: &CarrierHandle) -> Vec<Entry> {
     wait_until(carrier, Entry::is_settled)
 }
@@ -26,15 +21,13 @@ pub fn wait_until_settled_or_hung_up(carrier: &CarrierHandle) -> Vec<Entry> {
 }
 
 fn wait_until(carrier: &CarrierHandle, is_settled: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-    let until = Instant::now() + SETTLES_WITHIN;
-    loop {
-        let mut owed = carrier.ledger();
+    let mut owed = Vec::new();
+    let _ = wait_for(|| {
+        owed = carrier.ledger();
         owed.retain(|entry| !is_settled(entry));
-        if owed.is_empty() || Instant::now() > until {
-            return owed;
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
+        owed.is_empty().then_some(())
+    });
+    owed
 }
 
 /// The numbers that were called with more than one Call-ID, and how many there were.

@@ -4,11 +4,14 @@
 //! - [`story`]: what the log tells of a call, in a line that a test can hold against another.
 //! - [`sipp`]: sipp as the callee, by a scenario of `scenarios/`.
 //! - [`line`]: a bad network between a node and a peer, on a seed.
+//! - [`cost`]: what this process costs.
 //! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
-//! - [`process`]: what a process costs, and programs that run beside it.
+//! - [`patience`]: how long a test waits for what has to come.
 
 pub mod caller;
+pub mod cost;
 pub mod ledger;
 pub mod line;
+pub mod patience;
 pub mod sipp;
 pub mod story;

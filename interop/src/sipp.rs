@@ -1,20 +1,22 @@
 //! sipp as the callee: another stack's idea of what a call looks like on the wire. Its exit code
 //! says whether it saw what its scenario expects.
 
-use crate::caller::{PATIENCE, gateway};
+use crate::caller::gateway;
+use crate::patience::{PATIENCE, wait_for};
 use node::engine::Gateway;
 use sip::port::Transport;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// How often a port is drawn before the machine is blamed: another process may take it first.
 const DRAWS_MAX: usize = 5;
-/// How often it is looked whether something has happened.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const TRACE: &[&str] = &["-trace_msg", "-message_file", "messages"];
+/// sipp gives up by the clock; whoever waits for it gives up before, and says more.
+const GIVES_UP_AFTER: Duration = PATIENCE.saturating_mul(10);
 
 /// What sipp is to do.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Scenario<'a> {
     /// What stands in the scenario's file for `[KEY]`. (sipp's own `-key` cannot stand in a status
     /// line.)
     pub keys: &'a [(&'a str, &'a str)],
+    /// Whether every message is kept, to be shown: not where there are many thousands.
+    pub is_traced: bool,
     /// More arguments.
     pub more: &'a [&'a str],
 }
@@ -35,7 +39,7 @@ pub struct Scenario<'a> {
 impl<'a> Scenario<'a> {
     /// One call by UDP.
     pub fn new(name: &'a str) -> Self {
-        Self { name, transport: Transport::Udp, calls: 1, keys: &[], more: &[] }
+        Self { name, transport: Transport::Udp, calls: 1, keys: &[], is_traced: true, more: &[] }
     }
 }
 
@@ -78,9 +82,9 @@ impl Sipp {
             .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-mp", &free_port().to_string()])
             .args(["-t", if *transport == Transport::Udp { "u1" } else { "t1" }])
             .args(["-m", &calls.to_string(), "-nostdin"])
-            .args(["-timeout", &format!("{}s", PATIENCE.as_secs()), "-timeout_error"])
+            .args(["-timeout", &format!("{}s", GIVES_UP_AFTER.as_secs()), "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors"])
-            .args(["-trace_msg", "-message_file", "messages"])
+            .args(if scenario.is_traced { TRACE } else { &[] })
             .args(*more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -94,17 +98,11 @@ impl Sipp {
 
     /// None when it listens, its exit status when it ended instead.
     fn wait_until_it_listens(&mut self) -> Option<ExitStatus> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                return Some(status);
-            }
-            if listens(self.child.id(), self.transport, self.address.port()) {
-                return None;
-            }
-            assert!(Instant::now() < until, "{} does not listen", self.name);
-            std::thread::sleep(LOOK_EVERY);
-        }
+        let seen = wait_for(|| match self.child.try_wait().expect("it can be waited for") {
+            Some(status) => Some(Some(status)),
+            None => listens(self.child.id(), self.transport, self.address.port()).then_some(None),
+        });
+        seen.unwrap_or_else(|| panic!("{} does not listen", self.name))
     }
 
     /// It as a gateway.
@@ -127,15 +125,10 @@ impl Sipp {
     /// # Panics
     /// It saw something else than its scenario expects, or not enough of it in time.
     pub fn finish(mut self) -> String {
-        let until = Instant::now() + PATIENCE;
-        let status = loop {
-            match self.child.try_wait().expect("it can be waited for") {
-                Some(status) => break status,
-                None if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
-                None => panic!("{} does not end; its messages:\n{}", self.name, self.messages()),
-            }
-        };
+        let status = wait_for(|| self.child.try_wait().expect("it can be waited for"));
         let messages = self.messages();
+        let status = status
+            .unwrap_or_else(|| panic!("{} does not end; its messages:\n{messages}", self.name));
         let (name, says) = (&self.name, self.says());
         assert!(status.success(), "{name}: {status}\n{says}\nits messages:\n{messages}");
         messages

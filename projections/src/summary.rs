@@ -84,7 +84,7 @@ impl Summary {
                 cell(&talk, 8, Align::Right),
             );
             lines.push(match room {
-                0 => cells,
+                0 => cells.trim_end().to_owned(),
                 room => format!("{cells}  {}", style.paint(paint, &bar(calls, most, room))),
             });
         };

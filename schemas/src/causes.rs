@@ -50,6 +50,7 @@ use Outcome::{Busy, Failed, InvalidNumber, NoAnswer, Rejected, Unreachable};
 /// The table, by status. See `semantics.md` for where each row comes from.
 #[rustfmt::skip]
 pub const ROWS: &[Cause] = &[
+    row(200, Failed,        "protocol",            ByCarrier, false, Technical),
     row(300, Failed,        "redirected",          ByCarrier, false, Technical),
     row(400, Failed,        "interop",             ByCarrier, true,  Technical),
     row(401, Failed,        "carrier_auth",        ByCarrier, true,  Carrier),
@@ -91,11 +92,14 @@ pub const ROWS: &[Cause] = &[
     row(608, Rejected,      "blocked_by_analytics",ByCarrier, false, Never),
 ];
 
-/// What this final status (300 to 699) means. A status the table does not know means what the
-/// x00 of its class means, except that an unknown 6xx is a no to this call alone.
+/// What this final status (200 to 699) means for a try that came to nothing. A status the table
+/// does not know means what the x00 of its class means, except that an unknown 6xx is a no to this
+/// call alone. A 2xx gets here when its dialog cannot be used: somebody picked up, so no other
+/// gateway may try.
 pub fn cause(status: u16) -> Cause {
     let known = |wanted: u16| ROWS.iter().find(|row| row.status == wanted).copied();
     let class = match status {
+        200..300 => 200,
         300..400 => 300,
         500..600 => 500,
         600..700 => 601,
@@ -148,7 +152,7 @@ mod tests {
     // Lessons 3 and 4: a person who said no must not be rung again by the next gateway.
     #[test]
     fn the_callees_word_is_never_a_carrier_fault() {
-        for status in [486, 600, 603, 607, 608, 604, 404, 480] {
+        for status in [200, 202, 486, 600, 603, 607, 608, 604, 404, 480] {
             assert!(!cause(status).carrier_fault, "{status}");
         }
         assert!((300..700).map(cause).all(|c| c.ended_by != ByCallee || !c.carrier_fault));

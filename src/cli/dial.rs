@@ -4,9 +4,10 @@ use super::Failure;
 use super::terminal;
 use super::values::{PerSecond, Seconds};
 use crate::config::{GatewayUri, SecretFile};
-use crate::dial::{self, CONCURRENCY_DEFAULT, DialOptions, Finished};
+use crate::dial::{self, CONCURRENCY_DEFAULT, DialOptions, Finished, GatewayTerms};
 use crate::signals::StopRequests;
 use clap::Args;
+use node::StoreUrl;
 use schemas::{Numbering, Phone};
 use sip::port::Credentials;
 use std::net::{IpAddr, SocketAddr};
@@ -50,9 +51,28 @@ pub struct DialArgs {
     #[arg(long, value_name = "ADDR", value_parser = bind_address, help_heading = "The carrier")]
     bind: Option<SocketAddr>,
 
+    /// Keep a registration at the gateways, as --username
+    #[arg(long, requires = "username", help_heading = "The carrier")]
+    register: bool,
+    /// Ask the gateways so often whether they are alive (OPTIONS); one that is not is passed over
+    #[arg(long, value_name = "SECONDS", help_heading = "The carrier")]
+    probe: Option<Seconds>,
+    /// How long a gateway may take for its first answer before the next one is tried
+    #[arg(long, value_name = "SECONDS", default_value = "32", help_heading = "The carrier")]
+    answer_within: Seconds,
+    /// Follow a 3xx that leads to the same gateway
+    #[arg(long, help_heading = "The carrier")]
+    follow_redirects: bool,
+
     /// What is played after the answer; without it no RTP is sent
     #[arg(long, value_name = "FILE.wav|mp3", help_heading = "The calls")]
     prompt: Option<PathBuf>,
+    /// What is mixed onto the prompt, such as a voice onto music
+    #[arg(long, value_name = "FILE.wav|mp3", requires = "prompt", help_heading = "The calls")]
+    overlay: Option<PathBuf>,
+    /// How long after the prompt's start the overlay begins
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "The calls")]
+    overlay_at: Seconds,
     /// How many calls start per second; as many as there is room for when absent
     #[arg(long, value_name = "CPS", help_heading = "The calls")]
     rate: Option<PerSecond>,
@@ -82,6 +102,13 @@ pub struct DialArgs {
     /// again
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Keep the events there and not in the folder: postgres://USER@HOST/DATABASE, for nodes that
+    /// share a log; a password may come from PGPASSWORD
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
+    /// Who dials, on a store that is shared: one process at a time has a name
+    #[arg(long, value_name = "NAME", default_value = "dial", value_parser = node_name)]
+    node: String,
     /// One JSON object on stdout: summary, calls, rejected rows
     #[arg(long)]
     json: bool,
@@ -108,14 +135,20 @@ impl DialArgs {
     /// What the command takes. `password` is what [`PASSWORD_VARIABLE`] holds.
     fn options(self, password: Option<String>) -> Result<DialOptions, Failure> {
         Ok(DialOptions {
-            credentials: self.credentials(password)?,
+            terms: GatewayTerms {
+                credentials: self.credentials(password)?,
+                register: self.register,
+                probe_every: self.probe.map(Seconds::span),
+                answer_within: Some(self.answer_within.span()),
+                follow_redirects: self.follow_redirects,
+            },
             list: self.list,
             batch: self.batch,
             again: self.again,
             gateways: self.gateway,
             caller_id: self.caller_id.map(String::from),
             prompt: self.prompt,
-            overlay: None,
+            overlay: self.overlay.map(|overlay| (overlay, self.overlay_at.ms)),
             record: self.record,
             rate: self.rate.map(|rate| rate.0),
             concurrency: self.concurrency,
@@ -126,6 +159,8 @@ impl DialArgs {
             bind: self.bind,
             numbering: self.region.unwrap_or_default(),
             data: self.data,
+            store: self.store,
+            node: self.node,
             json: self.json,
             style: terminal::of_stderr(),
         })
@@ -155,6 +190,11 @@ fn batch_name(text: &str) -> Result<String, &'static str> {
         && !text.chars().any(char::is_control)
         && !text.trim().is_empty();
     fits.then(|| text.to_owned()).ok_or("a batch's name has 1 to 80 printable characters")
+}
+
+fn node_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| text.to_owned()).ok_or("a node's name has 1 to 64 letters, digits and signs")
 }
 
 fn shown_number(text: &str) -> Result<Phone, String> {

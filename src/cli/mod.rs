@@ -4,18 +4,24 @@
 //! What people read goes to the terminal or to stderr; with `--json` stdout carries JSON alone.
 //! Exit: 0 done, 1 the work failed, 2 wrong usage or configuration.
 
+mod backup;
 mod config;
 mod demo;
 mod dial;
+mod erase;
 mod events;
 mod failure;
+mod key;
+mod log;
 mod logging;
+mod place;
 mod records;
 mod replay;
 mod run;
 mod terminal;
 mod values;
 mod verify;
+mod whose;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +68,11 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Log(log::LogArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Erase(erase::EraseArgs),
+    Key(key::KeyArgs),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -75,6 +86,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Log(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
+        Command::Erase(arguments) => arguments.run(),
+        Command::Key(arguments) => arguments.run(),
     }
 }
 

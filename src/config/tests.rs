@@ -334,3 +334,24 @@ fn a_secret_is_read_from_its_file_and_never_shown() {
     let config = read_with(&format!("[store]\nurl = \"{url}\"\n"), &[]).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    for end in (0..DEFAULT.len()).filter(|end| DEFAULT.is_char_boundary(*end)).step_by(31) {
+        let _ = read_with(&DEFAULT[..end], &[]);
+        // A line less, a value of another kind, a section inside a value.
+        for odd in ["", "[", "[[gateways]]\n", "x = {a.b = 1}\n", "\"", "= 1\n", "node.name = []\n"]
+        {
+            let _ = read_with(&format!("{}{odd}{}", &DEFAULT[..end], &DEFAULT[end..]), &[]);
+        }
+    }
+    for text in [
+        "gateways = [1]",
+        "gateways = [[{}]]",
+        "http = {listen = {}}",
+        "node = [[]]",
+        "[a.b.c]\nd=1",
+    ] {
+        assert!(read_with(text, &[("CALLFOLD___", ""), ("CALLFOLD_A__B__C", "x")]).is_err());
+    }
+}

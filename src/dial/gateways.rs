@@ -7,13 +7,26 @@ use node::engine::Gateway;
 use routing::GatewayOptions;
 use sip::port::{Credentials, GatewayConfig, GatewayId};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+/// What holds for every gateway that is named on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayTerms {
+    /// What their challenges are answered with.
+    pub credentials: Option<Credentials>,
+    /// Whether a registration is kept there (RFC 3261, 10).
+    pub register: bool,
+    /// How often they are asked whether they are alive (OPTIONS); never when absent.
+    pub probe_every: Option<Duration>,
+    /// How long an INVITE waits for a first answer; 32 s (Timer B) when absent.
+    pub answer_within: Option<Duration>,
+    /// Whether the Contacts of a 3xx are followed where they lead to the same gateway.
+    pub follow_redirects: bool,
+}
 
 /// The gateways with an address each. Asked for now, so that a name that does not resolve is said
 /// before anything is dialled.
-pub fn resolve(
-    uris: &[GatewayUri],
-    credentials: Option<&Credentials>,
-) -> Result<Vec<(Gateway, SocketAddr)>> {
+pub fn resolve(uris: &[GatewayUri], terms: &GatewayTerms) -> Result<Vec<(Gateway, SocketAddr)>> {
     let mut gateways = Vec::new();
     for (index, uri) in uris.iter().enumerate() {
         let question = Question {
@@ -27,12 +40,12 @@ pub fn resolve(
             Err(why) => bail!("the gateway {} cannot be found: {why}", uri.text),
         };
         let address = targets.peers.first().context("a found gateway has an address")?.address;
-        gateways.push((gateway(uri, credentials), address));
+        gateways.push((gateway(uri, terms), address));
     }
     Ok(gateways)
 }
 
-fn gateway(uri: &GatewayUri, credentials: Option<&Credentials>) -> Gateway {
+fn gateway(uri: &GatewayUri, terms: &GatewayTerms) -> Gateway {
     Gateway {
         options: GatewayOptions {
             name: uri.text.clone(),
@@ -43,12 +56,12 @@ fn gateway(uri: &GatewayUri, credentials: Option<&Credentials>) -> Gateway {
             host: uri.host.clone(),
             port: uri.port,
             transport: uri.transport,
-            credentials: credentials.cloned(),
-            register: false,
-            options_every: None,
-            answer_within: None,
+            credentials: terms.credentials.clone(),
+            register: terms.register,
+            options_every: terms.probe_every,
+            answer_within: terms.answer_within,
             trusted: false,
-            follow_redirects: false,
+            follow_redirects: terms.follow_redirects,
             session_expires: None,
         },
     }

@@ -5,9 +5,10 @@ mod intake;
 mod progress;
 mod report;
 
-pub use gateways::local_ip_towards;
+pub use gateways::{GatewayTerms, local_ip_towards};
 
 use crate::config::GatewayUri;
+use crate::privacy;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use campaign::BatchOptions;
@@ -18,11 +19,10 @@ use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
 use node::engine::Gateway;
-use node::{Node, NodeOptions, Notice, Prepared};
+use node::{Node, NodeOptions, Notice, Prepared, StoreUrl};
 use progress::Progress;
 use projections::table::Style;
 use schemas::Numbering;
-use sip::port::Credentials;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub struct DialOptions {
     pub again: bool,
     /// The gateways, best first.
     pub gateways: Vec<GatewayUri>,
-    /// What gateways' challenges are answered with.
-    pub credentials: Option<Credentials>,
+    /// What holds for all of them.
+    pub terms: GatewayTerms,
     /// The number to show.
     pub caller_id: Option<String>,
     /// What to play after the answer.
@@ -79,6 +79,10 @@ pub struct DialOptions {
     pub numbering: Numbering,
     /// The data folder.
     pub data: PathBuf,
+    /// Where the events are kept; in the data folder when absent.
+    pub store: Option<StoreUrl>,
+    /// The node's name.
+    pub node: String,
     /// Whether one JSON object is printed instead of tables.
     pub json: bool,
     /// How tables are printed.
@@ -103,8 +107,13 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let start = Instant::now();
     let prompts = Prompts::new();
     let prompt_ms = load_prompt(options, &prompts)?;
-    let gateways = gateways::resolve(&options.gateways, options.credentials.as_ref())?;
-    let mut prepared = Prepared::open(node_options(options, gateways, prompts)?)?;
+    let gateways = gateways::resolve(&options.gateways, &options.terms)?;
+    let node_options = node_options(options, gateways, prompts)?;
+    let master = privacy::master_key(None)?;
+    let mut prepared = match &options.store {
+        Some(store) => Prepared::open_on(node_options, &master, store)?,
+        None => Prepared::open_with(node_options, &master)?,
+    };
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(
             "the last process was stopped in the middle of a write: {cut:?} was cut off"
@@ -223,7 +232,7 @@ fn node_options(
             .with_context(|| format!("recordings cannot be written to {}", folder.display()))?;
     }
     Ok(NodeOptions {
-        name: "dial".into(),
+        name: options.node.clone(),
         data: options.data.clone(),
         key_file: None,
         callee_key_file: None,

@@ -19,6 +19,7 @@ mod moves;
 mod options;
 mod signal;
 mod state;
+mod turn;
 
 pub use effect::{Effect, Invite, OpenDialog, Timer};
 pub use facts::{CallFacts, TryFact};
@@ -26,12 +27,12 @@ pub use options::Options;
 pub use signal::{Cleared, HungUp, Refused, Signal};
 pub use state::CallState;
 
-use machine::{Input, Turn};
 use schemas::Timestamp;
 use schemas::call::{CallEvent, CallRequested};
 use smallvec::SmallVec;
 use statig::blocking::{InitializedStateMachine, IntoStateMachineExt};
 use std::sync::Arc;
+use turn::{Input, Turn};
 
 /// What a call makes of a signal.
 #[derive(Clone, PartialEq, Debug, Default)]

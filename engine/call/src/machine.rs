@@ -11,72 +11,16 @@ use crate::facts::CallFacts;
 use crate::moves::{by_us, progress};
 use crate::signal::Signal;
 use crate::state::CallState;
-use Input::{Happened, Heard};
-use schemas::Timestamp;
+use crate::turn::Input::{self, Happened, Heard};
+use crate::turn::Turn;
 use schemas::call::{
     CallAnswered, CallEvent, CallHeld, CallQueued, CallResumed, CancelCause, CancelIssued,
     DigitPressed, HangUpCause, HangUpConfirmed, LateAnswerReleased, PromptPlayed,
 };
-use smallvec::SmallVec;
-use statig::Outcome::{self, Handled, Super, Transition};
+use statig::Outcome::{self, Handled, Super};
 use statig::blocking::state_machine;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What a call is given: something heard, to be decided on, or something that happened.
-pub enum Input<'a> {
-    /// Decide: what does it mean?
-    Heard(&'a Signal),
-    /// Evolve: it is so.
-    Happened(&'a CallEvent),
-}
-
-/// What one input led to.
-#[derive(Default)]
-pub struct Turn {
-    at: Option<Timestamp>,
-    pub events: SmallVec<[CallEvent; 2]>,
-    pub answers: SmallVec<[Effect; 1]>,
-    pub effects: Vec<Effect>,
-    pub unexpected: bool,
-}
-
-impl Turn {
-    pub fn at(at: Timestamp) -> Self {
-        Self { at: Some(at), ..Self::default() }
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.at.expect("a turn is made with its moment")
-    }
-
-    pub fn record(&mut self, event: impl Into<CallEvent>) -> Outcome<CallState> {
-        self.events.push(event.into());
-        Handled
-    }
-
-    fn answer(&mut self, effect: Effect) -> Outcome<CallState> {
-        self.answers.push(effect);
-        Handled
-    }
-
-    pub fn go<const N: usize>(
-        &mut self,
-        effects: [Effect; N],
-        next: CallState,
-    ) -> Outcome<CallState> {
-        self.effects.extend(effects);
-        Transition(next)
-    }
-
-    fn start(&mut self, timer: Timer, from: Timestamp, span: Duration) {
-        self.effects.push(Effect::StartTimer(timer, from.after(span)));
-    }
-
-    fn stop(&mut self, timer: Timer) {
-        self.effects.push(Effect::StopTimer(timer));
-    }
-}
 
 #[state_machine(
     initial = "CallState::Requested",

@@ -2,9 +2,9 @@
 
 use crate::effect::{Effect, Invite, OpenDialog};
 use crate::facts::{CallFacts, TryFact};
-use crate::machine::Turn;
 use crate::signal::{Cleared, HungUp, Refused};
 use crate::state::CallState;
+use crate::turn::Turn;
 use schemas::call::{
     CallAnswered, CallEnded, CallEvent, CallHungUp, CallProceeding, CallRang, DialStarted,
     EarlyMediaStarted, HangUpCause, TryFailed,

@@ -13,6 +13,8 @@ pub struct Redials {
     due: BTreeMap<(Timestamp, CallId), Arc<CallRequested>>,
     /// When each is due, to find it by its id.
     at: BTreeMap<CallId, Timestamp>,
+    /// The next call of a command, by its first one.
+    by_first: BTreeMap<CallId, CallId>,
 }
 
 impl Redials {
@@ -20,15 +22,34 @@ impl Redials {
     pub fn promise(&mut self, at: Timestamp, call: CallId, requested: Arc<CallRequested>) {
         let (next, requested) = next_call(call, &requested);
         self.made(next);
+        self.by_first.extend(requested.first_call.map(|first| (first, next)));
         self.due.insert((at, next), Arc::new(requested));
         self.at.insert(next, at);
     }
 
+    /// One that was taken cannot be made now: it is due once more at `at`.
+    pub fn put_off(&mut self, at: Timestamp, call: CallId, requested: Arc<CallRequested>) {
+        self.due.insert((at, call), requested);
+        self.at.insert(call, at);
+    }
+
     /// The next call was made after all, by this process or the one before.
     pub fn made(&mut self, call: CallId) {
-        if let Some(at) = self.at.remove(&call) {
-            self.due.remove(&(at, call));
+        let _ = self.take(call);
+    }
+
+    /// The promised next call of the command whose first call this is, before it is due.
+    pub fn take_of(&mut self, first: CallId) -> Option<(CallId, Arc<CallRequested>)> {
+        self.take(*self.by_first.get(&first)?)
+    }
+
+    fn take(&mut self, call: CallId) -> Option<(CallId, Arc<CallRequested>)> {
+        let at = self.at.remove(&call)?;
+        let requested = self.due.remove(&(at, call))?;
+        if let Some(first) = requested.first_call {
+            self.by_first.remove(&first);
         }
+        Some((call, requested))
     }
 
     /// When the next one falls due.
@@ -38,10 +59,8 @@ impl Redials {
 
     /// The next call that is due by now, under its own id.
     pub fn take_due(&mut self, now: Timestamp) -> Option<(CallId, Arc<CallRequested>)> {
-        let entry = self.due.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((_, call), requested) = entry.remove_entry();
-        self.at.remove(&call);
-        Some((call, requested))
+        let (_, call) = *self.due.keys().next().filter(|(at, _)| *at <= now)?;
+        self.take(call)
     }
 
     /// How many are promised.
@@ -115,6 +134,21 @@ mod tests {
         assert_eq!(third, CallId::of_redial(first, 3), "named after the first call, not the last");
         assert_eq!(asked.attempt, 3);
         assert!(redials.is_empty());
+    }
+
+    #[test]
+    fn the_redial_of_a_command_is_taken_by_its_first_call_and_once() {
+        let (first, other) = (CallId([9; 16]), CallId([8; 16]));
+        let mut redials = Redials::default();
+        redials.promise(Timestamp(100), first, requested());
+        assert!(redials.take_of(other).is_none());
+        let (second, asked) = redials.take_of(first).expect("promised");
+        assert_eq!((second, asked.attempt), (CallId::of_redial(first, 2), 2));
+        assert!(redials.is_empty() && redials.take_of(first).is_none());
+
+        redials.promise(Timestamp(200), second, asked);
+        let (third, _) = redials.take_of(first).expect("promised");
+        assert_eq!(third, CallId::of_redial(first, 3));
     }
 
     #[test]

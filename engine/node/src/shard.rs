@@ -25,6 +25,8 @@ use switchboard::{Answer, BatchIndex, Input, Now, Output, Switchboard, Ticket};
 /// four or five times, and a telephone network takes 100 ms for each of them; a sync costs a core
 /// 0.1 ms, so at a thousand calls a second this is 20 µs a call instead of 100.
 const COMMIT_EVERY: Duration = Duration::from_millis(5);
+/// How long the gateways have to answer that our registrations are taken back.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// The longest that the loop sleeps.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,8 @@ pub struct Gauges {
     pub live: AtomicUsize,
     /// Whether nothing was up, promised or on its way when the shard last looked.
     pub idle: AtomicBool,
+    /// SIP legs that are held, those included that only linger to answer what comes again.
+    pub legs: AtomicUsize,
 }
 
 /// Everything a shard is made of.
@@ -77,42 +81,79 @@ pub struct Shard<V, M> {
 }
 
 impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
-    /// Runs until nobody listens any more, or the store breaks.
+    /// Runs until it is asked to stop, nobody listens any more, or the store breaks.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(256);
         while !self.stop {
             let timeout = self.timeout();
-            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
-                && error.kind() != std::io::ErrorKind::Interrupted
-            {
+            if let Err(error) = self.wait(&mut events, timeout) {
                 self.tell(Notice::Stopped(format!("waiting for sockets failed: {error}")));
                 return;
             }
-            for event in &events {
-                self.wire.is_ready(event, self.poll.registry());
-            }
             self.turn();
+        }
+        self.leave(&mut events);
+    }
+
+    fn wait(&mut self, events: &mut Events, timeout: Duration) -> std::io::Result<()> {
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &*events {
+            self.wire.is_ready(event, self.poll.registry());
+        }
+        Ok(())
+    }
+
+    /// Takes our registrations back, so that no gateway sends calls to a port where nobody is.
+    /// Nothing is decided any more: what is heard of calls waits for the next start.
+    fn leave(&mut self, events: &mut Events) {
+        let mut now = self.clock.now().mono;
+        let until = now + LEAVE_WITHIN;
+        self.agent.unregister(now);
+        loop {
+            while let Some(output) = self.agent.poll_output() {
+                if let SipOutput::Transmit { to, bytes } = output {
+                    self.wire.send(to, &bytes, self.poll.registry());
+                }
+            }
+            if !self.agent.is_leaving() || now >= until {
+                return;
+            }
+            let next = self.agent.poll_timeout().unwrap_or(until).min(until);
+            if self.wait(events, next.saturating_sub(now)).is_err() {
+                return;
+            }
+            now = self.clock.now().mono;
+            self.receive(now);
+            self.agent.handle_timeout(now);
         }
     }
 
     fn turn(&mut self) {
         let now = self.clock.now();
-        let agent = &mut self.agent;
-        self.wire.receive(|arrival| match arrival {
-            Arrival::Message(from, bytes) => agent.receive(now.mono, from, bytes),
-            Arrival::Failed(to, why) => agent.transport_failed(now.mono, to, &why),
-        });
+        self.receive(now.mono);
         self.take_arrived(now);
         self.agent.handle_timeout(now.mono);
         self.settle(now);
         self.commit(now);
         self.gauges.live.store(self.board.live(), Ordering::Relaxed);
+        self.gauges.legs.store(self.agent.legs(), Ordering::Relaxed);
         let idle = self.board.is_idle() && self.agent.is_idle();
         self.gauges.idle.store(idle, Ordering::Release);
         if idle && !self.was_idle {
             self.tell(Notice::Idle);
         }
         self.was_idle = idle;
+    }
+
+    fn receive(&mut self, now: Duration) {
+        let agent = &mut self.agent;
+        self.wire.receive(now, |arrival| match arrival {
+            Arrival::Message(from, bytes) => agent.receive(now, from, bytes),
+            Arrival::Failed(to, why) => agent.transport_failed(now, to, &why),
+        });
     }
 
     fn take_arrived(&mut self, now: Now) {

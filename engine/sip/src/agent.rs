@@ -162,7 +162,6 @@ impl UserAgent {
             self.shared.counters.orders_ignored += 1;
             return;
         };
-        self.shared.open_legs += 1;
         if let Some(leg) = self.legs.get_mut(slot) {
             if let Some(tag) = leg.orphan_tag() {
                 self.orphans.insert(tag.into(), slot);
@@ -182,9 +181,15 @@ impl UserAgent {
         self.settle(slot);
     }
 
-    /// Looks when a leg is due next, and lets go of one that is spent.
+    /// Looks when a leg is due next, whether it still has business, and lets go of one that is
+    /// spent.
     fn settle(&mut self, slot: u32) {
         let Some(leg) = self.legs.get_mut(slot) else { return };
+        match leg.begins_or_ends_business() {
+            Some(true) => self.shared.busy_legs += 1,
+            Some(false) => self.shared.busy_legs -= 1,
+            None => {}
+        }
         if leg.is_spent(self.shared.now) {
             leg.part(&mut self.shared);
             if let Some(tag) = leg.orphan_tag() {
@@ -377,14 +382,20 @@ impl UserAgent {
         self.legs.len()
     }
 
-    /// Whether every leg has had its terminal report: what is held lingers only to acknowledge
-    /// what may come again.
+    /// Whether every leg has had its terminal report, and no CANCEL or BYE waits for its answer:
+    /// what is held lingers only to acknowledge what may come again. Who ends the process earlier
+    /// may leave a callee in an open call.
     pub fn is_idle(&self) -> bool {
-        self.shared.open_legs == 0
+        self.shared.busy_legs == 0
     }
 
-    /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when the
-    /// answers are here, or after a second or two.
+    /// Whether a gateway has not yet answered that our registration is taken back.
+    pub fn is_leaving(&self) -> bool {
+        watch::is_leaving(&self.shared)
+    }
+
+    /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when
+    /// [`UserAgent::is_leaving`] says no more, or after a second or two.
     pub fn unregister(&mut self, now: Duration) {
         self.shared.now = now;
         for gateway in 0..self.shared.gateways.len() as u16 {

@@ -1,38 +1,35 @@
 //! The table of legs: found by their id, which stands in our branches and tags.
 //!
-//! Ids are counted up by whoever orders the legs, so an id itself says where to look: the table
-//! is an open-addressed one without a hash function, and a run of ids fills it without a
-//! collision.
+//! Tens of thousands linger, and they go in the order they came: what a removal costs must not
+//! depend on how many there are. (Probing by the bare id did: a run of ids is one long cluster.)
 
 use crate::port::LegId;
-
-/// No leg.
-const EMPTY: u32 = u32::MAX;
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Things by [`LegId`], each in a slot that stays its own until it is removed.
 pub(crate) struct Legs<T> {
     slots: Vec<Option<(LegId, T)>>,
     free: Vec<u32>,
-    /// Open addressing with linear probing, never more than half full.
-    index: Vec<(LegId, u32)>,
-    live: usize,
+    /// Ids are ours, so nobody can choose them to collide; and a run is the same each time.
+    index: HashMap<LegId, u32, FixedState>,
 }
 
 impl<T> Default for Legs<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), index: vec![(LegId(0), EMPTY); 16], live: 0 }
+        Self { slots: Vec::new(), free: Vec::new(), index: HashMap::default() }
     }
 }
 
 impl<T> Legs<T> {
     pub fn len(&self) -> usize {
-        self.live
+        self.index.len()
     }
 
     /// The slot of a leg.
     pub fn find(&self, leg: LegId) -> Option<u32> {
-        let (id, slot) = self.index[self.entry(leg)];
-        (slot != EMPTY && id == leg).then_some(slot)
+        self.index.get(&leg).copied()
     }
 
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
@@ -47,12 +44,7 @@ impl<T> Legs<T> {
 
     /// Puts one in. None when there is one of that id already: then nothing changes.
     pub fn insert(&mut self, leg: LegId, value: T) -> Option<u32> {
-        if self.find(leg).is_some() {
-            return None;
-        }
-        if (self.live + 1) * 2 > self.index.len() {
-            self.grow();
-        }
+        let Entry::Vacant(entry) = self.index.entry(leg) else { return None };
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -61,52 +53,15 @@ impl<T> Legs<T> {
             }
         };
         self.slots[slot as usize] = Some((leg, value));
-        let entry = self.entry(leg);
-        self.index[entry] = (leg, slot);
-        self.live += 1;
-        Some(slot)
+        Some(*entry.insert(slot))
     }
 
     /// Takes one out; its slot may be given to another from now on.
     pub fn remove(&mut self, slot: u32) -> Option<T> {
         let (leg, value) = self.slots.get_mut(slot as usize)?.take()?;
         self.free.push(slot);
-        self.live -= 1;
-        let mut hole = self.entry(leg);
-        self.index[hole].1 = EMPTY;
-        // Those behind the hole that were pushed there by it move up, so that a search may stop at
-        // the first empty entry.
-        let mask = self.index.len() - 1;
-        let mut at = (hole + 1) & mask;
-        while self.index[at].1 != EMPTY {
-            let home = self.index[at].0.0 as usize & mask;
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.index.swap(hole, at);
-                hole = at;
-            }
-            at = (at + 1) & mask;
-        }
+        self.index.remove(&leg);
         Some(value)
-    }
-
-    /// Where `leg` stands in the index, or the empty entry where it would.
-    fn entry(&self, leg: LegId) -> usize {
-        let mask = self.index.len() - 1;
-        let mut at = leg.0 as usize & mask;
-        while self.index[at].1 != EMPTY && self.index[at].0 != leg {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn grow(&mut self) {
-        let larger = vec![(LegId(0), EMPTY); self.index.len() * 2];
-        for entry in std::mem::replace(&mut self.index, larger) {
-            if entry.1 != EMPTY {
-                let at = self.entry(entry.0);
-                self.index[at] = entry;
-            }
-        }
     }
 }
 
@@ -124,7 +79,6 @@ mod tests {
             dice = dice
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            // Few different low bits: the worst that an owner's way of counting could do.
             let leg = LegId(((dice >> 40) % 64) << ((dice >> 50) % 3 * 10));
             match expected.get(&leg).copied() {
                 Some((slot, value)) if dice.is_multiple_of(2) => {

@@ -179,14 +179,20 @@ impl Registration {
         self.next = shared.now + wait.unwrap_or_default().max(backed_off);
     }
 
+    /// Whether it waits for the gateway to let go of us.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving && self.line.open.is_some()
+    }
+
     /// Takes the registration back.
     pub fn leave(&mut self, shared: &mut Shared) {
         if std::mem::replace(&mut self.leaving, true) {
             return;
         }
         self.next = Duration::MAX;
-        self.line.open = None;
-        if self.valid_until > shared.now {
+        // One that is on its way may be taken by the gateway all the same.
+        let asked = self.line.open.take().is_some();
+        if asked || self.valid_until > shared.now {
             self.line.auth.new_request();
             self.register(shared);
         }

@@ -21,8 +21,8 @@ pub(crate) struct Shared {
     pub gateways: Vec<Gateway>,
     pub dice: Dice,
     pub counters: Counters,
-    /// Legs that have had no terminal report yet.
-    pub open_legs: usize,
+    /// Legs that have had no terminal report yet, or still end something on the wire.
+    pub busy_legs: usize,
     /// Addresses outside the gateways that live dialogs send to, and how many do.
     pub foreign: Vec<(IpAddr, u32)>,
     /// `host:port` for Via.
@@ -45,7 +45,7 @@ impl Shared {
             now: Duration::ZERO,
             gateways,
             counters: Counters::default(),
-            open_legs: 0,
+            busy_legs: 0,
             foreign: Vec::new(),
             sent_by: options.local.to_string(),
             host,

@@ -250,6 +250,12 @@ pub(crate) fn unregister(shared: &mut Shared, gateway: u16) {
     });
 }
 
+/// Whether a registration that is taken back waits for the gateway's answer.
+pub(crate) fn is_leaving(shared: &Shared) -> bool {
+    let mut registrations = shared.gateways.iter().filter_map(|g| g.watch.registration.as_ref());
+    registrations.any(Registration::is_leaving)
+}
+
 impl Shared {
     /// Tells how a gateway is, when that is news.
     pub fn tell_health(&mut self, gateway: u16) {

@@ -12,14 +12,17 @@ use crate::log::Log;
 use schemas::Position;
 use schemas::sealed::StoredKey;
 use sealer::Sealer;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// How many batches may wait. A shard has one under way and gathers the next meanwhile, so this
 /// is far more than there are shards; who comes after it waits.
 const BATCHES_WAITING_MAX: usize = 1024;
 /// How many events one sync serves at most, so that a flood does not delay the first answer.
 const EVENTS_PER_SYNC_MAX: usize = 16 * 1024;
+/// How long somebody who wants a person erased waits at most for the keys to be looked after.
+const KEYS_LOOKED_AFTER_EVERY: Duration = Duration::from_millis(250);
 
 /// Where keys of persons are made durable before the events that use them.
 pub trait KeySink: Send {
@@ -28,6 +31,15 @@ pub trait KeySink: Send {
     /// # Errors
     /// The disk's; the events that use the keys are then not appended.
     fn append_and_sync(&mut self, keys: &[StoredKey]) -> Result<(), StoreError>;
+
+    /// Asked now and then, also while nothing is appended: what others want of the keys is done
+    /// here.
+    ///
+    /// # Errors
+    /// The disk's; nothing more is then appended.
+    fn look_after(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// For a log whose events seal nothing.
@@ -118,8 +130,17 @@ struct Committer<F: Files, K> {
 
 impl<F: Files, K: KeySink> Committer<F, K> {
     fn run(mut self) -> Result<Position, StoreError> {
+        let mut look_after_keys = Instant::now();
         loop {
-            let Ok(order) = self.waiting.recv() else { return self.log.sync() };
+            if look_after_keys <= Instant::now() {
+                self.look_after_keys();
+                look_after_keys = Instant::now() + KEYS_LOOKED_AFTER_EVERY;
+            }
+            let order = match self.waiting.recv_timeout(KEYS_LOOKED_AFTER_EVERY) {
+                Ok(order) => order,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return self.log.sync(),
+            };
             let mut stop = self.take(order);
             while !stop && self.group.events < EVENTS_PER_SYNC_MAX {
                 let Ok(order) = self.waiting.try_recv() else { break };
@@ -130,6 +151,15 @@ impl<F: Files, K: KeySink> Committer<F, K> {
             if stop {
                 return self.log.close();
             }
+        }
+    }
+
+    fn look_after_keys(&mut self) {
+        if self.broken.is_none()
+            && let Err(error) = self.keys.look_after()
+        {
+            tracing::error!("the keys of persons cannot be kept: {}", error.in_full());
+            self.broken = Some(error.in_full());
         }
     }
 

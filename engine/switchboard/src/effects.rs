@@ -6,7 +6,7 @@ use call::{Effect, Invite, OpenDialog, Signal};
 use media::port::{MediaOrder, StreamId};
 use media::sdp::{Direction, offer};
 use schemas::event::from_plain_bytes;
-use schemas::{CalleeKey, Pseudonyms, Sealed, Vault};
+use schemas::{CallId, CalleeKey, Pseudonyms, Sealed, Vault};
 use sip::port::{Dial, DialIds, GatewayId, LegId, Orphan, Reason, RemoteDialog, SipOrder};
 use std::sync::Arc;
 
@@ -56,7 +56,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                     self.media(key, |stream| MediaOrder::Pause { stream, paused });
                 }
                 Effect::AnswerReinvite => self.answer_reinvite(key),
-                Effect::CloseOrphan(open) => self.close_orphan(key, &open),
+                Effect::CloseOrphan(open) => {
+                    let (id, leg) = (self.slots[key].id, self.next_leg(key));
+                    self.close_orphan(id, leg, &open);
+                }
             }
         }
         self.send_invite(key);
@@ -155,11 +158,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
     }
 
-    fn close_orphan(&mut self, key: Key, open: &OpenDialog) {
+    /// `leg` is a new one; `id` is for the log.
+    pub(crate) fn close_orphan(&mut self, id: CallId, leg: LegId, open: &OpenDialog) {
         let invite = &open.invite;
         let Some(gateway) = self.routing.by_name(&invite.dial.gateway) else {
             let gateway = &invite.dial.gateway;
-            tracing::warn!(call = %self.slots[key].id, gateway, "left open: its gateway is not configured any more");
+            tracing::warn!(call = %id, gateway, "left open: its gateway is not configured any more");
             return;
         };
         let answered = open.dialog.as_ref().and_then(|sealed| {
@@ -172,7 +176,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 cseq: dialog.cseq,
             })
         });
-        let leg = self.next_leg(key);
         let to = open_text(&self.vault, invite.callee, &invite.phone).unwrap_or_default();
         let orphan = Orphan {
             leg,

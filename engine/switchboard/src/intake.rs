@@ -8,7 +8,7 @@ use call::{Call, Cleared, Signal, Timer};
 use campaign::{BatchOptions, Item, Turn};
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
-use schemas::commands::{EndCall, PlaceCall};
+use schemas::commands::PlaceCall;
 use schemas::{CallId, CommandId, Pseudonyms, Vault};
 use sip::ids::{Owner, dial_ids};
 use sip::port::LegId;
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// So many calls are made at a time; the rest follow in the next round, so that one large batch
 /// does not keep the messages of live calls waiting.
 const STARTS_PER_ROUND: usize = 256;
+
+/// A redial that is due while its list's lanes are taken asks again after so long.
+const LANE_ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether a call may dial now.
 enum Clearance {
@@ -107,21 +110,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
     }
 
-    pub(crate) fn end_command(&mut self, ticket: Ticket, command: &EndCall, now: Now) {
-        let Some(key) = self.slots.of_call(command.call) else {
-            let answer = Answer::NoSuchCall(command.call);
-            self.outputs.push_back(Output::Answer(ticket, answer));
-            return;
-        };
-        let by = Some(command.command_id.clone());
-        let signal = match command.only_unanswered {
-            true => Signal::CancelAsked(by),
-            false => Signal::HangUpAsked(by),
-        };
-        self.hear(key, signal, now);
-        self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(command.call)));
-    }
-
     /// Makes the calls whose turn it is: redials that fell due, then items of batches.
     pub(crate) fn place_due(&mut self, now: Now) {
         if self.draining {
@@ -130,6 +118,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         for _ in 0..STARTS_PER_ROUND {
             let Some((id, requested)) = self.redials.take_due(now.utc) else { break };
             let batch = self.batch_of(&requested);
+            if batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane()) {
+                self.redials.put_off(now.utc.after(LANE_ASKED_AGAIN), id, requested);
+                continue;
+            }
             self.make(id, requested, batch, now);
         }
         for index in 0..self.batches.len() {
@@ -139,9 +131,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn place_items(&mut self, index: BatchIndex, now: Now) {
         for _ in 0..STARTS_PER_ROUND {
-            // Items stay in the list while calls wait for gateways: a call that only waits
-            // costs memory, an item does not.
-            if !self.waiting.is_empty() || !self.lanes.is_free() {
+            // Items stay in the list while calls wait for gateways or the disk: a call that only
+            // waits costs memory, an item does not.
+            let behind = self.journal.is_behind(now.mono);
+            if behind || !self.waiting.is_empty() || !self.lanes.is_free() {
                 return;
             }
             let (batch, stream) = &mut self.batches[index.0];
@@ -166,7 +159,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     }
 
     /// The batch that a redial or a recovered call belongs to, when it runs here.
-    fn batch_of(&self, requested: &CallRequested) -> Option<BatchIndex> {
+    pub(crate) fn batch_of(&self, requested: &CallRequested) -> Option<BatchIndex> {
         let stream = requested.item?.batch;
         self.batches.iter().position(|(_, id)| *id == stream).map(BatchIndex)
     }
@@ -180,41 +173,54 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         batch: Option<BatchIndex>,
         now: Now,
     ) -> Key {
-        let (call, _) = Call::begin(requested.clone(), now.utc, &self.options.call);
-        let key = self.slots.insert(Slot::new(id, call, now.utc));
-        if let Some(batch) = batch {
-            self.slots[key].batch = Some(batch);
-            self.batches[batch.0].0.started(now.mono, requested.attempt == 1);
-        }
-        let signal = self.first_signal(key, &requested, now);
-        let slot = &mut self.slots[key];
-        let more: SmallVec<[CallEvent; 2]> = slot.call.decide(&signal, now.utc).events;
-        slot.in_flight = 1 + more.len() as u32;
-        let call = slot.call.clone();
-        self.journal.begin(key, id, &call, more, now.utc);
+        let key = self.seat(id, requested, batch, now);
+        let asked = &self.slots[key].call.facts().requested;
+        let too_late = asked.deadline.is_some_and(|deadline| deadline < now.utc);
+        let signal = match asked.not_before {
+            // Given late, or due while nothing ran: its timer would fire behind its INVITE.
+            _ if too_late => Signal::TimerFired(Timer::Deadline),
+            Some(at) if at > now.utc => Signal::MustWait(QueueCause::NotBefore),
+            _ => match self.clearance(key, now) {
+                Clearance::Way(gateway, leg, way) => {
+                    self.take_way(key, gateway, leg, now);
+                    Signal::Cleared(way)
+                }
+                Clearance::Wait(cause, until) => {
+                    until.into_iter().for_each(|until| self.wake_at(until));
+                    Signal::MustWait(cause)
+                }
+                Clearance::NoRoute => Signal::NoRoute,
+            },
+        };
+        self.begin(key, &signal, now);
         key
     }
 
-    /// What a new call hears first.
-    fn first_signal(&mut self, key: Key, requested: &CallRequested, now: Now) -> Signal {
-        // A command that lay in a topic over its deadline is refused, not dialled.
-        if requested.deadline.is_some_and(|at| at <= now.utc) {
-            return Signal::TimerFired(Timer::Deadline);
+    /// A place for a call that is not durable yet.
+    pub(crate) fn seat(
+        &mut self,
+        id: CallId,
+        requested: Arc<CallRequested>,
+        batch: Option<BatchIndex>,
+        now: Now,
+    ) -> Key {
+        let is_first = requested.attempt == 1;
+        let (call, _) = Call::begin(requested, now.utc, &self.options.call);
+        let key = self.slots.insert(Slot::new(id, call, now.utc));
+        if let Some(batch) = batch {
+            self.slots[key].batch = Some(batch);
+            self.batches[batch.0].0.started(now.mono, is_first);
         }
-        if requested.not_before.is_some_and(|at| at > now.utc) {
-            return Signal::MustWait(QueueCause::NotBefore);
-        }
-        match self.clearance(key, now) {
-            Clearance::Way(gateway, leg, way) => {
-                self.take_way(key, gateway, leg, now);
-                Signal::Cleared(way)
-            }
-            Clearance::Wait(cause, until) => {
-                until.into_iter().for_each(|until| self.wake_at(until));
-                Signal::MustWait(cause)
-            }
-            Clearance::NoRoute => Signal::NoRoute,
-        }
+        key
+    }
+
+    /// Makes a call's request durable, with what it decides on the first thing that it hears.
+    pub(crate) fn begin(&mut self, key: Key, signal: &Signal, now: Now) {
+        let slot = &mut self.slots[key];
+        let more: SmallVec<[CallEvent; 2]> = slot.call.decide(signal, now.utc).events;
+        slot.in_flight = 1 + more.len() as u32;
+        let (id, call) = (slot.id, slot.call.clone());
+        self.journal.begin(key, id, &call, more, now.utc);
     }
 
     /// Lets the calls that wait dial, as far as lanes and gateways go.
@@ -269,6 +275,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn clearance(&mut self, key: Key, now: Now) -> Clearance {
         let slot = &self.slots[key];
+        if self.journal.is_behind(now.mono) {
+            return Clearance::Wait(QueueCause::Rate, None);
+        }
         if !slot.has_lane && !self.lanes.is_free() {
             return Clearance::Wait(QueueCause::Concurrency, None);
         }
@@ -299,6 +308,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     fn take_way(&mut self, key: Key, gateway: GatewayIndex, leg: LegId, now: Now) {
         self.routing.try_started(gateway, now.mono);
+        self.journal.dial_waits(now.mono);
         let slot = &mut self.slots[key];
         slot.gateway = Some(gateway);
         slot.leg = Some(leg);

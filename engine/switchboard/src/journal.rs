@@ -6,7 +6,15 @@ use schemas::call::CallEvent;
 use schemas::sealed::StoredKey;
 use schemas::{CallId, StreamId, Timestamp};
 use smallvec::SmallVec;
+use std::time::Duration;
 use store::{Append, Batch, Expected, NewEvent};
+
+/// While so many dials wait for the disk, or one so long, no further one is cleared. A disk that
+/// stands still for seconds would else let all of their INVITEs go in one moment when it moves
+/// again: past every rate, and into the receive buffer of a peer that is too small for them, again
+/// with each retransmission. A disk that is merely slow is not held up by this.
+const DIALS_WAITING_MAX: u32 = 128;
+const DIAL_WAITS_MAX: Duration = Duration::from_millis(250);
 
 /// Names a batch until it is durable.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,6 +42,16 @@ pub(crate) struct Journal {
     gathering: Vec<Append>,
     pending: Vec<Pending>,
     in_flight: Option<(BatchId, Vec<Pending>)>,
+    dials: DialsWaiting,
+}
+
+/// The dials among what is not durable yet.
+#[derive(Default)]
+struct DialsWaiting {
+    gathering: u32,
+    in_flight: u32,
+    /// When the first of them began to wait, or the batch before it was done.
+    since: Option<Duration>,
 }
 
 impl Journal {
@@ -74,6 +92,19 @@ impl Journal {
         self.pending.push(Pending { key, events: more, at });
     }
 
+    /// A dial is among what gathers now.
+    pub fn dial_waits(&mut self, now: Duration) {
+        self.dials.gathering += 1;
+        self.dials.since.get_or_insert(now);
+    }
+
+    /// Whether the disk is too far behind for another dial. It ends when a batch is done.
+    pub fn is_behind(&self, now: Duration) -> bool {
+        let DialsWaiting { gathering, in_flight, since } = self.dials;
+        gathering + in_flight >= DIALS_WAITING_MAX
+            || since.is_some_and(|since| now.saturating_sub(since) > DIAL_WAITS_MAX)
+    }
+
     pub fn has_batch(&self) -> bool {
         self.in_flight.is_none() && !self.gathering.is_empty()
     }
@@ -85,14 +116,19 @@ impl Journal {
         self.batches += 1;
         let id = BatchId(self.batches);
         self.in_flight = Some((id, std::mem::take(&mut self.pending)));
+        self.dials.in_flight = std::mem::take(&mut self.dials.gathering);
         let appends = std::mem::take(&mut self.gathering);
         Some(AppendBatch { id, batch: Batch { keys: keys(), appends } })
     }
 
     /// What waited for this batch.
-    pub fn done(&mut self, batch: BatchId) -> Vec<Pending> {
+    pub fn done(&mut self, batch: BatchId, now: Duration) -> Vec<Pending> {
         match self.in_flight.take() {
-            Some((id, pending)) if id == batch => pending,
+            Some((id, pending)) if id == batch => {
+                self.dials.in_flight = 0;
+                self.dials.since = (self.dials.gathering > 0).then_some(now);
+                pending
+            }
             other => {
                 self.in_flight = other;
                 tracing::error!(?batch, "a batch that is not in flight was reported durable");

@@ -13,6 +13,7 @@
 //! after its event is durable.
 
 mod effects;
+mod ending;
 mod heard;
 mod intake;
 mod journal;
@@ -278,8 +279,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// earlier is harmless.
     pub fn next_timeout(&self, now: Now) -> Option<Duration> {
         let timer = self.timers.next();
+        // A drain starts neither redials nor calls whose hour comes.
         let redial = self.redials.next_at().filter(|_| !self.draining);
-        let later = self.waiting.next_at();
+        let later = self.waiting.next_at().filter(|_| !self.draining);
         let by_clock = [timer, redial, later].into_iter().flatten().min();
         let by_clock = by_clock.map(|at| now.mono + at.since(now.utc));
         by_clock.into_iter().chain(self.wake).min()
@@ -359,7 +361,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
 
     /// A batch was appended: the calls move, and their effects are run.
     fn durable(&mut self, batch: BatchId, results: Vec<Result<Appended, AppendError>>, now: Now) {
-        let pending = self.journal.done(batch);
+        let pending = self.journal.done(batch, now.mono);
         for (pending, result) in pending.into_iter().zip(results) {
             let Some(key) = self.slots.check(pending.key) else { continue };
             match result {
@@ -406,7 +408,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(slot.id)));
             }
         }
-        let mut ended = None;
+        let (mut ended, mut try_failed) = (None, false);
         for event in events {
             match slot.call.evolve(&event, at) {
                 Ok(asked) => effects.extend(asked),
@@ -419,14 +421,18 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             tracing::info!(call = %slot.id, state = slot.call.state().name(), "{}", event.name());
             match event {
-                CallEvent::TryFailed(_) => Self::try_is_over(&mut self.routing, slot),
+                CallEvent::TryFailed(_) => try_failed = true,
                 CallEvent::CallEnded(end) => ended = Some(end),
                 _ => {}
             }
         }
         self.run(key, effects, now);
+        // Not before its audio is told to close: that goes by the name of its try.
+        if let Some(slot) = self.slots.get_mut(key).filter(|_| try_failed) {
+            Self::try_is_over(&mut self.routing, slot);
+        }
         match ended {
-            Some(ended) => self.end(key, ended),
+            Some(ended) => self.end(key, ended, now),
             None => self.hear_held(key, now),
         }
     }
@@ -439,17 +445,6 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let Some(signal) = slot.held.pop_front() else { break };
             self.hear(key, signal, now);
         }
-    }
-
-    /// The terminal event is durable: what the call held is given back.
-    fn end(&mut self, key: Key, ended: Box<CallEnded>) {
-        let slot = &self.slots[key];
-        self.counters.ended += 1;
-        if let Some(due) = ended.redial_at {
-            self.redials.promise(due, slot.id, slot.call.facts().requested.clone());
-        }
-        self.outputs.push_back(Output::Ended(slot.id, ended));
-        self.release(key);
     }
 
     /// Forgets a call and gives back what it held.
@@ -476,8 +471,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// The name of the next try's leg: unlike every other for four billion tries. Its low half
     /// counts up, as the user agent's table likes it; its high half is the call's slot.
     fn next_leg(&mut self, key: Key) -> LegId {
+        self.next_leg_of(key.index())
+    }
+
+    fn next_leg_of(&mut self, slot: u32) -> LegId {
         self.tries = self.tries.wrapping_add(1);
-        LegId(u64::from(key.index()) << 32 | u64::from(self.tries))
+        LegId(u64::from(slot) << 32 | u64::from(self.tries))
     }
 
     fn random(&mut self) -> u128 {

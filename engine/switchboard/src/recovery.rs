@@ -3,19 +3,46 @@
 //!
 //! The events run through the very same `evolve` as live ones; what they ask for is dropped.
 //! Then a call asks again for what stands in its state, and decides for itself what its dead
-//! dialog means.
+//! dialog means. Only what an earlier restart had to close on the wire is closed again, for as long
+//! as it may still be open.
 
 use crate::slots::Slot;
 use crate::{Now, Switchboard};
-use call::{Call, Signal};
+use call::{Call, Effect, OpenDialog, Signal};
 use hashbrown::HashMap;
 use schemas::call::CallEvent;
 use schemas::{CallId, Pseudonyms, Recorded, Revision, Timestamp, Vault};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// 64*T1 (RFC 3261): for so long a callee repeats an answer that nobody acknowledges, and what a
+/// process left open can still be closed.
+const ORPHANS_LAST: Duration = Duration::from_secs(32);
 
 #[derive(Default)]
 pub(crate) struct Recovery {
     open: HashMap<CallId, (Call, Revision, Timestamp), foldhash::fast::FixedState>,
+    /// What earlier restarts of the last [`ORPHANS_LAST`] had to close on the wire. Their process
+    /// may have been killed as well, before the last message had arrived.
+    orphans: VecDeque<(Timestamp, CallId, Box<OpenDialog>)>,
+}
+
+impl Recovery {
+    fn note_orphan(&mut self, at: Timestamp, id: CallId, effects: Vec<Effect>) {
+        self.forget_orphans(at);
+        let orphan = effects.into_iter().find_map(|effect| match effect {
+            Effect::CloseOrphan(open) => Some(open),
+            _ => None,
+        });
+        self.orphans.extend(orphan.map(|open| (at, id, open)));
+    }
+
+    fn forget_orphans(&mut self, now: Timestamp) {
+        while self.orphans.front().is_some_and(|(at, ..)| now.since(*at) >= ORPHANS_LAST) {
+            self.orphans.pop_front();
+        }
+    }
 }
 
 /// A stream that cannot be followed: damage, or the work of a later version.
@@ -28,6 +55,12 @@ pub struct Unfollowable {
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {
+    /// Leaves a call alone that holds what nobody here understands: it is neither ended nor
+    /// redialled. Whether it was open until now.
+    pub fn leave(&mut self, call: CallId) -> bool {
+        self.recovery.open.remove(&call).is_some()
+    }
+
     /// Takes in an event of a call, in the order of the log, before the start.
     ///
     /// # Errors
@@ -43,10 +76,13 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             return Ok(());
         }
         let Some((call, last, last_at)) = open.get_mut(&id) else { return Ok(()) };
-        if let Err(illegal) = call.evolve(&event, at) {
-            open.remove(&id);
-            return Err(Unfollowable { call: id, why: illegal.to_string() });
-        }
+        let effects = match call.evolve(&event, at) {
+            Ok(effects) => effects,
+            Err(illegal) => {
+                open.remove(&id);
+                return Err(Unfollowable { call: id, why: illegal.to_string() });
+            }
+        };
         (*last, *last_at) = (revision, at);
         if let CallEvent::CallEnded(ended) = event {
             let requested = call.facts().requested.clone();
@@ -54,14 +90,24 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             if let Some(due) = ended.redial_at {
                 self.redials.promise(due, id, requested);
             }
+            self.recovery.note_orphan(at, id, effects);
         }
         Ok(())
     }
 
-    /// All events are in: the open calls take their places and hear that the engine restarted.
+    /// All events are in, and the batches run: the open calls take their places and hear that the engine restarted.
     /// How many there were.
     pub fn start(&mut self, now: Now) -> usize {
-        let mut open: Vec<_> = std::mem::take(&mut self.recovery.open).into_iter().collect();
+        let Recovery { open, orphans } = {
+            self.recovery.forget_orphans(now.utc);
+            std::mem::take(&mut self.recovery)
+        };
+        for (_, id, open) in orphans {
+            // Its call has no slot any more, and what is heard of it is for nobody.
+            let leg = self.next_leg_of(0);
+            self.close_orphan(id, leg, &open);
+        }
+        let mut open: Vec<_> = open.into_iter().collect();
         // The order of a hash map is nobody's business: the same log always starts the same way.
         open.sort_by_key(|(id, (call, ..))| (call.facts().requested_at, *id));
         let count = open.len();
@@ -75,6 +121,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 // Nothing of it is up in this process: what stood there must not be raised again.
                 self.hear(key, Signal::EngineRestarted, now);
             } else {
+                // It takes a lane of its list as it did before, and no turn of its pace.
+                let batch = self.batch_of(&self.slots[key].call.facts().requested);
+                if let Some(batch) = batch {
+                    self.slots[key].batch = Some(batch);
+                    self.batches[batch.0].0.started(now.mono, false);
+                }
                 self.run(key, standing, now);
                 self.hear(key, Signal::EngineRestarted, now);
             }

@@ -127,6 +127,8 @@ pub(crate) struct Slots {
     free: Vec<u32>,
     // The ids are UUIDs made by SHA-1 and the map is never iterated: a fixed hasher is safe.
     by_call: HashMap<CallId, Key, foldhash::fast::FixedState>,
+    /// Redials, by their command's first call.
+    redials: HashMap<CallId, Key, foldhash::fast::FixedState>,
 }
 
 impl Slots {
@@ -134,12 +136,13 @@ impl Slots {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            by_call: HashMap::with_hasher(foldhash::fast::FixedState::default()),
+            by_call: HashMap::default(),
+            redials: HashMap::default(),
         }
     }
 
     pub fn insert(&mut self, slot: Slot) -> Key {
-        let id = slot.id;
+        let (id, first) = (slot.id, slot.call.facts().requested.first_call);
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
             u32::try_from(self.slots.len() - 1).expect("fewer than four billion calls at once")
@@ -148,6 +151,7 @@ impl Slots {
         place.1 = Some(Box::new(slot));
         let key = Key { index, use_: place.0 };
         self.by_call.insert(id, key);
+        self.redials.extend(first.map(|first| (first, key)));
         key
     }
 
@@ -156,6 +160,9 @@ impl Slots {
         if let Some(slot) = place.1.take() {
             place.0 = place.0.wrapping_add(1);
             self.by_call.remove(&slot.id);
+            if let Some(first) = slot.call.facts().requested.first_call {
+                self.redials.remove(&first);
+            }
             self.free.push(key.index);
         }
     }
@@ -173,6 +180,11 @@ impl Slots {
 
     pub fn of_call(&self, call: CallId) -> Option<Key> {
         self.by_call.get(&call).copied()
+    }
+
+    /// The live call of the command whose first call this is: that one, or a redial.
+    pub fn of_command(&self, first: CallId) -> Option<Key> {
+        self.of_call(first).or_else(|| self.redials.get(&first).copied())
     }
 
     /// The call whose try this leg is; its index stands in the leg.

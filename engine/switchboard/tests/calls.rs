@@ -2,10 +2,11 @@
 
 mod world;
 
+use campaign::BatchOptions;
 use media::port::{MediaHeard, MediaOrder, StreamId};
 use routing::GatewayOptions;
-use schemas::Timestamp;
-use schemas::commands::PlaceCall;
+use schemas::commands::{EndCall, PlaceCall};
+use schemas::{CallId, CommandId, Timestamp};
 use sip::port::{HungUpBy, LegId, Reason, RefusalSource, SipHeard, SipOrder};
 use std::time::Duration;
 use switchboard::{Answer, Input, Ticket};
@@ -112,11 +113,30 @@ fn a_carrier_fault_leads_to_the_next_gateway_and_a_busy_callee_does_not() {
     assert_eq!((world.dials().len(), world.ended), (2, 1));
 }
 
+// Found by the simulation: each try that a carrier refused left a port of audio open.
+#[test]
+fn the_audio_of_a_try_that_failed_is_closed_before_the_next_one_opens() {
+    let mut world = World::new(vec![gateway("a"), gateway("b")]);
+    world.place(PlaceCall { prompt: Some("hello".into()), ..command("c1", "+15550001") });
+    let first = world.last_leg();
+    world.refuses(first, RefusalSource::Network(503));
+    let second = world.last_leg();
+    let streams: Vec<(bool, u64)> = world
+        .media
+        .iter()
+        .filter_map(|order| match order {
+            MediaOrder::Open { stream, .. } => Some((true, stream.0)),
+            MediaOrder::Close { stream } => Some((false, stream.0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(streams, [(true, first.0), (false, first.0), (true, second.0)]);
+}
+
 #[test]
 fn the_rate_and_the_lanes_of_a_batch_hold() {
     let mut world = one_gateway();
-    let options =
-        campaign::BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
+    let options = BatchOptions { per_second: Some(10.0), concurrency: 15, ..batch_options() };
     world.run_batch(options, 100);
     world.live(seconds(1));
     assert!((10..=11).contains(&world.dials().len()), "{}", world.dials().len());
@@ -186,6 +206,16 @@ fn a_call_that_waits_past_its_deadline_is_suppressed() {
     assert!(world.dials().is_empty());
 }
 
+// Found by the simulation: given again after a restart, it was dialled although its hour was over.
+#[test]
+fn a_command_that_comes_after_its_deadline_is_suppressed_and_not_dialled() {
+    let mut world = one_gateway();
+    let deadline = Some(Timestamp(world.now.utc.0 - 1));
+    let call = world.place(PlaceCall { deadline, ..command("c1", "+15550001") });
+    assert_eq!(world.log.names_of(call), ["CallRequested", "CallEnded"]);
+    assert_eq!((world.dials().len(), world.ended, world.board.live()), (0, 1, 0));
+}
+
 #[test]
 fn a_repeat_of_a_command_dials_once_and_another_with_its_id_is_a_conflict() {
     let mut world = one_gateway();
@@ -226,15 +256,126 @@ fn a_redial_is_the_commands_next_call_at_its_hour() {
     assert_eq!(world.dials().len(), 2);
     let leg = world.last_leg();
     world.refuses(leg, RefusalSource::Network(486));
-    let second = schemas::CallId::of_redial(first, 2);
+    let second = CallId::of_redial(first, 2);
     assert_eq!(world.log.names_of(second), ["CallRequested", "DialStarted", "CallEnded"]);
     assert!(world.board.is_idle());
+}
+
+/// A command whose first call was busy, and which is hung up by its own id at that moment.
+fn hang_up_by_command(world: &mut World, only_unanswered: bool) -> Answer {
+    let of = CommandId::new("c1").expect("a plain id");
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: CallId::of_command(&of),
+        of: Some(of),
+        only_unanswered,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    world.answers.pop().expect("an answer").1
+}
+
+fn redialled() -> (World, CallId) {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.refuses(leg, RefusalSource::Network(486));
+    (world, first)
+}
+
+#[test]
+fn hanging_up_a_command_reaches_its_live_redial() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let (second, leg) = (CallId::of_redial(first, 2), world.last_leg());
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(second));
+    assert!(world.sip.iter().any(|o| matches!(o, SipOrder::Bye(of, _) if *of == leg)));
+    world.hear(Input::Sip(SipHeard::Closed { leg }));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn cancelling_a_command_lets_its_answered_redial_talk() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let leg = world.last_leg();
+    world.answers(leg);
+    assert_eq!(hang_up_by_command(&mut world, true), Answer::Accepted(CallId::of_redial(first, 2)));
+    assert!(!world.sip.iter().any(|o| matches!(o, SipOrder::Bye(..))));
+}
+
+// Its last CallEnded must have no redial: whoever counts on one end per command waits for that.
+#[test]
+fn hanging_up_a_command_whose_redial_is_promised_ends_that_call_undialled() {
+    for only_unanswered in [false, true] {
+        let (mut world, first) = redialled();
+        let second = CallId::of_redial(first, 2);
+        assert_eq!(hang_up_by_command(&mut world, only_unanswered), Answer::Accepted(second));
+        assert_eq!(world.log.names_of(second), ["CallRequested", "CallEnded"]);
+        assert!(world.board.is_idle());
+        world.live(seconds(60));
+        assert_eq!(world.dials().len(), 1);
+    }
+}
+
+#[test]
+fn a_hang_up_while_the_calls_end_is_on_its_way_to_the_disk_takes_its_promise_back() {
+    let mut world = one_gateway();
+    let command =
+        PlaceCall { max_attempts: Some(3), redial_after_ms: Some(30_000), ..command("c1", "+1") };
+    let first = world.place(command);
+    let leg = world.last_leg();
+    world.disk_is_slow = true;
+    world.refuses(leg, RefusalSource::Network(486));
+    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(first));
+    world.disk_is_slow = false;
+    world.live(seconds(60));
+    assert_eq!((world.dials().len(), world.ended), (1, 2));
+    assert!(world.board.is_idle());
+}
+
+#[test]
+fn hanging_up_a_call_by_its_own_id_does_not_reach_the_commands_next_one() {
+    let (mut world, first) = redialled();
+    world.live(seconds(31));
+    let end = EndCall {
+        command_id: CommandId::new("end").expect("a plain id"),
+        call: first,
+        of: None,
+        only_unanswered: false,
+    };
+    world.hear(Input::End(Ticket(99), end));
+    assert_eq!(world.answers.pop(), Some((Ticket(99), Answer::NoSuchCall(first))));
+    assert_eq!(world.board.live(), 1);
+}
+
+// Found by the simulation: redials were dialled beside the calls that filled their list's lanes.
+#[test]
+fn a_redial_of_a_list_waits_for_a_lane_of_its_list() {
+    let mut world = one_gateway();
+    let options = BatchOptions {
+        concurrency: 1,
+        max_attempts: 2,
+        redial_after_ms: Some(1_000),
+        ..batch_options()
+    };
+    world.run_batch(options, 2);
+    let first = world.last_leg();
+    world.refuses(first, RefusalSource::Network(486));
+    let second = world.last_leg();
+    world.live(seconds(5));
+    assert_eq!(world.dials().len(), 2, "the redial is due, and the lane is taken");
+    world.refuses(second, RefusalSource::Network(486));
+    world.live(seconds(2));
+    assert_eq!(world.dials().len(), 3);
 }
 
 #[test]
 fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     let mut world = one_gateway();
-    world.run_batch(campaign::BatchOptions { concurrency: 2, ..batch_options() }, 10);
+    world.run_batch(BatchOptions { concurrency: 2, ..batch_options() }, 10);
     let (ringing, talking) = (world.dials()[0].leg, world.dials()[1].leg);
     world.rings(ringing);
     world.answers(talking);
@@ -247,6 +388,18 @@ fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     world.hear(Input::Sip(SipHeard::Closed { leg: talking }));
     assert!(world.board.is_idle());
     assert_eq!((world.dials().len(), world.ended), (2, 2));
+}
+
+// Found by the simulation: a node that drained spun until it stopped.
+#[test]
+fn a_call_whose_hour_comes_during_a_drain_does_not_keep_the_loop_awake() {
+    let mut world = one_gateway();
+    let not_before = Some(world.now.utc.after(seconds(2)));
+    world.place(PlaceCall { not_before, ..command("c1", "+15550001") });
+    world.hear(Input::Drain);
+    world.pass(seconds(3));
+    let next = world.board.next_timeout(world.now);
+    assert!(next.is_none_or(|at| at > world.now.mono), "{next:?} at {:?}", world.now.mono);
 }
 
 #[test]
@@ -316,4 +469,27 @@ fn a_message_for_a_leg_that_is_gone_is_a_stray() {
     world.rings(leg);
     world.hear(bye(LegId(u64::MAX)));
     assert_eq!(world.board.counters().strays, 2);
+}
+
+#[test]
+fn a_disk_that_stands_still_lets_no_burst_of_invites_go_when_it_moves_again() {
+    for (per_second, most) in [(1000.0, 140), (60.0, 17)] {
+        let wide = GatewayOptions { max_concurrent: 900, ..gateway("wide") };
+        let mut world = World::new(vec![wide]);
+        let options =
+            BatchOptions { per_second: Some(per_second), concurrency: 900, ..batch_options() };
+        world.run_batch(options, 900);
+        world.live(Duration::from_millis(100));
+        world.disk_is_slow = true;
+        let before = world.dials().len();
+        world.live(seconds(3));
+        assert_eq!(world.dials().len(), before, "nothing is dialled that is not durable");
+        world.disk_is_slow = false;
+        world.settle();
+        let burst = world.dials().len() - before;
+        assert!((1..=most).contains(&burst), "{burst} at once at {per_second}/s");
+        let rest = Duration::from_secs_f64(900.0 / per_second);
+        world.live(rest);
+        assert_eq!(world.dials().len(), world.log.count("DialStarted"));
+    }
 }

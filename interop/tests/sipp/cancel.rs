@@ -5,7 +5,7 @@ use interop::sipp::Scenario;
 use schemas::commands::PlaceCall;
 
 fn impatient() -> PlaceCall {
-    PlaceCall { ring_timeout_ms: Some(400), ..anybody() }
+    PlaceCall { ring_timeout_ms: Some(1_500), ..anybody() }
 }
 
 #[test]

@@ -44,7 +44,11 @@ impl RecordRows {
         let paint = Paint::of(record.outcome.and_then(Outcome::parse));
         let row = Row {
             call: &record.call_id,
-            phone: record.phone.as_deref().unwrap_or("(sealed)"),
+            phone: record.phone.as_deref().unwrap_or(if record.erased {
+                "(erased)"
+            } else {
+                "(sealed)"
+            }),
             outcome,
             status: &record.sip_status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
             ring: &length(record.ring_ms),

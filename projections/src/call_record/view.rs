@@ -58,6 +58,9 @@ pub struct RecordView {
     pub ended_by: Option<&'static str>,
     /// The caller's own data; `None` when the person was erased, or without the keys.
     pub variables: Option<Map<String, Value>>,
+    /// The person was erased: what is personal is gone for ever.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
     /// Where it stands: `ended`, or the state it is in.
     pub state: &'static str,
     /// The campaign's name.
@@ -118,12 +121,13 @@ impl CallRecord {
         let text = |sealed: &Sealed| {
             bytes(sealed).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
+        let phone = text(&self.phone);
         let ended = self.ended.as_ref();
         let open_ring = || Some(self.answered_at?.ms_since(self.ringing_at?));
         RecordView {
             call_id: self.call.to_string(),
             command_id: self.command_id.to_string(),
-            phone: text(&self.phone),
+            phone: phone.clone(),
             outcome: ended.map(|end| end.outcome.word()),
             sip_status: ended.and_then(|end| end.sip_status),
             q850: ended.and_then(|end| end.q850),
@@ -145,6 +149,7 @@ impl CallRecord {
                 None => Some(Map::new()),
                 Some(sealed) => bytes(sealed).and_then(|json| serde_json::from_slice(&json).ok()),
             },
+            erased: vault.is_some() && phone.is_none(),
             state: self.state.word(),
             campaign: self.campaign.clone(),
             list_line: self.list_line,

@@ -52,32 +52,6 @@ pub enum CallEvent {
     CallEnded(Box<CallEnded>),
 }
 
-impl CallEvent {
-    /// The event's type as the contract names it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::CallRequested(_) => "CallRequested",
-            Self::CallQueued(_) => "CallQueued",
-            Self::DialStarted(_) => "DialStarted",
-            Self::CallProceeding(_) => "CallProceeding",
-            Self::CallRang(_) => "CallRang",
-            Self::EarlyMediaStarted(_) => "EarlyMediaStarted",
-            Self::TryFailed(_) => "TryFailed",
-            Self::CancelIssued(_) => "CancelIssued",
-            Self::LateAnswerReleased(_) => "LateAnswerReleased",
-            Self::CallAnswered(_) => "CallAnswered",
-            Self::PromptPlayed(_) => "PromptPlayed",
-            Self::DigitPressed(_) => "DigitPressed",
-            Self::CallHeld(_) => "CallHeld",
-            Self::CallResumed(_) => "CallResumed",
-            Self::CallHungUp(_) => "CallHungUp",
-            Self::HangUpConfirmed(_) => "HangUpConfirmed",
-            Self::MediaMeasured(_) => "MediaMeasured",
-            Self::CallEnded(_) => "CallEnded",
-        }
-    }
-}
-
 /// An event with the moment it happened.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Happened {
@@ -86,35 +60,3 @@ pub struct Happened {
     /// What.
     pub event: CallEvent,
 }
-
-/// Makes the family's event of its own struct.
-macro_rules! from_struct {
-    ($($variant:ident),* $(,)?) => {
-        $( impl From<$variant> for CallEvent {
-            fn from(event: $variant) -> Self {
-                Self::$variant(event.into())
-            }
-        } )*
-    };
-}
-
-from_struct!(
-    CallRequested,
-    CallQueued,
-    DialStarted,
-    CallProceeding,
-    CallRang,
-    EarlyMediaStarted,
-    TryFailed,
-    CancelIssued,
-    LateAnswerReleased,
-    CallAnswered,
-    PromptPlayed,
-    DigitPressed,
-    CallHeld,
-    CallResumed,
-    CallHungUp,
-    HangUpConfirmed,
-    MediaMeasured,
-    CallEnded,
-);

@@ -3,17 +3,26 @@
 //! The body is bincode 2, `config::standard()` (little endian, varint), of the frozen struct of
 //! that (kind, version). The *format* is ours to keep; the crate is replaceable, and a test holds
 //! that another implementation writes the same bytes.
+//!
+//! What was ever written stands in [`table`]; `docs/schema-evolution.md` says how a type changes.
 
 #[cfg(test)]
 mod another_codec;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod shape;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
-use crate::call::{self, CallEvent};
-use crate::node::{NodeEvent, NodeStarted, NodeStopped};
+pub use table::Kind;
+
+use crate::batch::BatchEvent;
+use crate::call::CallEvent;
+use crate::node::NodeEvent;
 use crate::{Position, Revision, StreamId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,7 +71,10 @@ pub struct Recorded<E = Event> {
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum DecodeError {
     /// Written by a later version of the program. Views pass over it, calls refuse it.
-    #[error("event type {kind} version {version} is not known to this version of Callfold")]
+    #[error(
+        "event type {kind} version {version} is not known to this version of Callfold: run the \
+         version that wrote it, or a later one"
+    )]
     Unknown {
         /// The type's number.
         kind: u16,
@@ -79,70 +91,6 @@ pub enum DecodeError {
         /// What the decoder said.
         why: String,
     },
-}
-
-/// Writes and reads the events of a family by (kind, version). A row is for ever.
-macro_rules! stored {
-    ($family:ident: $( $kind:literal / $version:literal => $variant:ident ( $type:ty ) ),* $(,)?) => {
-        impl $family {
-            /// Every (kind, version, name) of this family that is written today.
-            pub const KINDS: &[(u16, u8, &str)] =
-                &[ $( ($kind, $version, stringify!($variant)), )* ];
-
-            /// The stored form, always of the latest version.
-            pub fn encode(&self) -> Encoded {
-                match self {
-                    $( Self::$variant(event) => Encoded {
-                        kind: $kind,
-                        version: $version,
-                        body: to_bytes::<$type>(event),
-                    }, )*
-                }
-            }
-
-            /// Reads a stored form; `None` when it is of no (kind, version) of this family.
-            fn decode(kind: u16, version: u8, body: &[u8]) -> Option<Result<Self, DecodeError>> {
-                match (kind, version) {
-                    $( ($kind, $version) => Some(
-                        from_bytes::<$type>(kind, version, body).map(|event| Self::$variant(event.into()))
-                    ), )*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-stored! { CallEvent:
-    1 / 1 => CallRequested(call::v1::CallRequested),
-    2 / 1 => CallQueued(call::v1::CallQueued),
-    3 / 1 => DialStarted(call::v1::DialStarted),
-    4 / 1 => CallProceeding(call::v1::CallProceeding),
-    5 / 1 => CallRang(call::v1::CallRang),
-    6 / 1 => EarlyMediaStarted(call::v1::EarlyMediaStarted),
-    7 / 1 => TryFailed(call::v1::TryFailed),
-    8 / 1 => CancelIssued(call::v1::CancelIssued),
-    9 / 1 => LateAnswerReleased(call::v1::LateAnswerReleased),
-    10 / 1 => CallAnswered(call::v1::CallAnswered),
-    11 / 1 => PromptPlayed(call::v1::PromptPlayed),
-    12 / 1 => DigitPressed(call::v1::DigitPressed),
-    13 / 1 => CallHeld(call::v1::CallHeld),
-    14 / 1 => CallResumed(call::v1::CallResumed),
-    15 / 1 => CallHungUp(call::v1::CallHungUp),
-    16 / 1 => MediaMeasured(call::v1::MediaMeasured),
-    17 / 1 => CallEnded(call::v1::CallEnded),
-    18 / 1 => HangUpConfirmed(call::v1::HangUpConfirmed),
-}
-
-stored! { BatchEvent:
-    100 / 1 => BatchOpened(BatchOpened),
-    101 / 1 => ItemAdded(ItemAdded),
-    102 / 1 => BatchLoaded(BatchLoaded),
-}
-
-stored! { NodeEvent:
-    200 / 1 => NodeStarted(NodeStarted),
-    201 / 1 => NodeStopped(NodeStopped),
 }
 
 impl Event {
@@ -167,19 +115,19 @@ impl Event {
             .unwrap_or(Err(DecodeError::Unknown { kind, version }))
     }
 
-    /// Every (kind, version, name) that is written today.
-    pub fn kinds() -> impl Iterator<Item = (u16, u8, &'static str)> {
-        [CallEvent::KINDS, BatchEvent::KINDS, NodeEvent::KINDS].into_iter().flatten().copied()
+    /// Every type of event, in the order of its number.
+    pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+        [CallEvent::KINDS, BatchEvent::KINDS, NodeEvent::KINDS].into_iter().flatten()
     }
 
     /// The name of a stored type, such as `CallEnded`; `None` for an unknown number.
-    pub fn kind_name(kind: u16) -> Option<&'static str> {
-        Self::kinds().find(|row| row.0 == kind).map(|row| row.2)
+    pub fn kind_name(number: u16) -> Option<&'static str> {
+        Self::kinds().find(|kind| kind.number == number).map(|kind| kind.name)
     }
 
     /// The number of a stored type, by its name.
     pub fn kind_number(name: &str) -> Option<u16> {
-        Self::kinds().find(|row| row.2 == name).map(|row| row.0)
+        Self::kinds().find(|kind| kind.name == name).map(|kind| kind.number)
     }
 }
 

@@ -13,6 +13,7 @@ use sip::port::{Peer, Transport};
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 use tcp::Tcp;
 
 /// The largest datagram that UDP can carry.
@@ -124,15 +125,16 @@ impl Wire {
         }
     }
 
-    /// Hands over what has come, up to a turn's worth.
-    pub fn receive(&mut self, mut take: impl FnMut(Arrival<'_>)) {
+    /// Hands over what has come, up to a turn's worth. `now` is any clock that only goes forward; a
+    /// peer that holds a connection with half a message is given up by it, so ask once a second.
+    pub fn receive(&mut self, now: Duration, mut take: impl FnMut(Arrival<'_>)) {
         while let Some((peer, why)) = self.failures.pop_front() {
             take(Arrival::Failed(peer, why));
         }
         if self.unread {
             self.receive_datagrams(&mut take);
         }
-        self.tcp.receive(&mut take);
+        self.tcp.receive(now, &mut take);
     }
 
     fn receive_datagrams(&mut self, take: &mut impl FnMut(Arrival<'_>)) {

@@ -1,5 +1,5 @@
 //! TCP: one connection for each peer, opened when something is to be sent, kept and used again,
-//! and closed when it has been silent for long or cannot be read.
+//! and closed when it cannot be read or never ends what it began to say.
 
 use crate::wire::{Arrival, FIRST_CONNECTION};
 use mio::event::Event;
@@ -10,11 +10,17 @@ use sip::stream::{Frame, Framer, PONG};
 use std::collections::{HashMap, VecDeque};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The most connections. Beyond, who connects is turned away.
 const CONNECTIONS_MAX: usize = 1024;
 /// What may wait to be sent to one peer. Beyond, the peer does not read: the connection closes.
 const OUTGOING_BYTES_MAX: usize = 1 << 20;
+/// How long a message may take from its first byte to its last. A peer that needs longer, or drips
+/// bytes to keep us waiting, loses the connection.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked who takes too long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What one read takes.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -26,12 +32,15 @@ pub struct Tcp {
     by_peer: HashMap<SocketAddr, Token>,
     next_token: usize,
     ready: Vec<Token>,
+    looked: Duration,
 }
 
 struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     framer: Framer,
+    /// When the first byte came of the message whose last has not.
+    began: Option<Duration>,
     outgoing: VecDeque<u8>,
     connected: bool,
     closed: bool,
@@ -47,6 +56,7 @@ impl Tcp {
             by_peer: HashMap::new(),
             next_token: FIRST_CONNECTION,
             ready: Vec::new(),
+            looked: Duration::ZERO,
         })
     }
 
@@ -95,6 +105,7 @@ impl Tcp {
             stream,
             peer,
             framer: Framer::default(),
+            began: None,
             outgoing: VecDeque::new(),
             connected,
             closed: false,
@@ -142,14 +153,18 @@ impl Tcp {
         }
     }
 
-    /// Hands over the messages of what was ready.
-    pub fn receive(&mut self, take: &mut impl FnMut(Arrival<'_>)) {
-        let ready = std::mem::take(&mut self.ready);
+    /// Hands over the messages of what was ready, and closes what takes too long.
+    pub fn receive(&mut self, now: Duration, take: &mut impl FnMut(Arrival<'_>)) {
+        let mut ready = std::mem::take(&mut self.ready);
+        if now >= self.looked + LOOK_EVERY {
+            self.looked = now;
+            ready.extend(self.close_unfinished(now));
+        }
         let mut gone = Vec::new();
         for token in ready {
             let Some(connection) = self.connections.get_mut(&token) else { continue };
             if connection.connected {
-                connection.read(take);
+                connection.read(now, take);
             }
             if connection.closed {
                 gone.push(token);
@@ -164,6 +179,32 @@ impl Tcp {
                 ));
             }
         }
+    }
+
+    /// Marks the connections whose message does not end as closed.
+    fn close_unfinished(&mut self, now: Duration) -> Vec<Token> {
+        let mut late = Vec::new();
+        for (token, connection) in &mut self.connections {
+            if connection.began.is_some_and(|began| now > began + MESSAGE_WITHIN) {
+                let (peer, bytes) = (connection.peer, connection.framer.unfinished());
+                tracing::warn!(%peer, bytes, "a TCP connection is closed: its message does not end");
+                connection.closed = true;
+                late.push(*token);
+            }
+        }
+        late
+    }
+
+    /// How many connections hold an unfinished message.
+    #[cfg(test)]
+    pub fn unfinished(&self) -> usize {
+        self.connections.values().filter(|connection| connection.began.is_some()).count()
+    }
+
+    /// How much of unfinished messages is held.
+    #[cfg(test)]
+    pub fn bytes_unfinished(&self) -> usize {
+        self.connections.values().map(|connection| connection.framer.unfinished()).sum()
     }
 
     /// How many connections are kept.
@@ -201,14 +242,14 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, take: &mut impl FnMut(Arrival<'_>)) {
+    fn read(&mut self, now: Duration, take: &mut impl FnMut(Arrival<'_>)) {
         let mut buffer = [0; READ_BYTES];
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return self.closed = true,
                 Ok(length) => {
                     self.framer.push(&buffer[..length]);
-                    if !self.hand_over(take) {
+                    if !self.hand_over(now, take) {
                         return;
                     }
                 }
@@ -220,17 +261,22 @@ impl Connection {
     }
 
     /// Whether the stream can be read on.
-    fn hand_over(&mut self, take: &mut impl FnMut(Arrival<'_>)) -> bool {
+    fn hand_over(&mut self, now: Duration, take: &mut impl FnMut(Arrival<'_>)) -> bool {
         loop {
             match self.framer.next() {
                 Ok(Some(Frame::Message(bytes))) => {
+                    self.began = None;
                     take(Arrival::Message(tcp_peer(self.peer), bytes));
                 }
                 Ok(Some(Frame::Ping)) => {
                     self.outgoing.extend(PONG);
                     self.flush();
                 }
-                Ok(None) => return true,
+                Ok(None) => {
+                    let holds_some = self.framer.unfinished() > 0;
+                    self.began = holds_some.then(|| self.began.unwrap_or(now));
+                    return true;
+                }
                 Err(broken) => {
                     tracing::warn!(peer = %self.peer, %broken, "a TCP connection is closed");
                     self.closed = true;

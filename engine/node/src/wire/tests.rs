@@ -11,13 +11,14 @@ struct Loop {
     wire: Wire,
     messages: Vec<(Peer, Vec<u8>)>,
     failures: Vec<Peer>,
+    now: Duration,
 }
 
 impl Loop {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
         let wire = Wire::bind("127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
-        Self { poll, wire, messages: Vec::new(), failures: Vec::new() }
+        Self { poll, wire, messages: Vec::new(), failures: Vec::new(), now: Duration::ZERO }
     }
 
     fn send(&mut self, transport: Transport, address: SocketAddr, bytes: &[u8]) {
@@ -35,7 +36,7 @@ impl Loop {
                 self.wire.is_ready(event, self.poll.registry());
             }
             let (messages, failures) = (&mut self.messages, &mut self.failures);
-            self.wire.receive(|arrival| match arrival {
+            self.wire.receive(self.now, |arrival| match arrival {
                 Arrival::Message(peer, bytes) => messages.push((peer, bytes.to_vec())),
                 Arrival::Failed(peer, _) => failures.push(peer),
             });
@@ -117,6 +118,45 @@ fn a_stranger_that_sends_garbage_is_disconnected() {
     here.until(|here| !here.failures.is_empty());
     assert!(here.wire.tcp.count() == 0);
     assert!(here.messages.is_empty());
+}
+
+/// A stranger that has sent the beginning of a message, and the node has read it.
+fn half_a_message(here: &mut Loop) -> TcpStream {
+    let mut stream = TcpStream::connect(here.wire.local()).unwrap();
+    stream.write_all(b"OPTIONS sip:a SIP/2.0\r\nContent-Le").unwrap();
+    here.until(|here| here.wire.tcp.unfinished() == 1);
+    stream
+}
+
+#[test]
+fn a_connection_that_holds_half_a_message_is_closed_after_30_s_however_it_drips() {
+    let mut here = Loop::new();
+    let mut stream = half_a_message(&mut here);
+    here.now = Duration::from_secs(29);
+    stream.write_all(b"ngth: 0\r\n").unwrap();
+    here.until(|here| here.wire.tcp.bytes_unfinished() > 40);
+    here.now = Duration::from_millis(30_001);
+    here.until(|here| !here.failures.is_empty());
+    assert_eq!(here.failures[0].address, stream.local_addr().unwrap());
+    assert_eq!((here.wire.tcp.count(), here.messages.len()), (0, 0));
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0, "the stranger sees the end");
+}
+
+#[test]
+fn a_connection_that_ends_its_messages_stays_however_long_it_is_silent() {
+    let mut here = Loop::new();
+    let mut stream = half_a_message(&mut here);
+    here.now = Duration::from_secs(29);
+    // The rest of it, and the beginning of another.
+    stream.write_all(b"ngth: 0\r\n\r\nOPTIONS sip:b SIP/2.0\r\n").unwrap();
+    here.until(|here| here.messages.len() == 1);
+    here.now = Duration::from_secs(58);
+    stream.write_all(b"Content-Length: 0\r\n\r\n").unwrap();
+    here.until(|here| here.messages.len() == 2);
+    here.now = Duration::from_secs(3_600);
+    stream.write_all(message("").as_bytes()).unwrap();
+    here.until(|here| here.messages.len() == 3);
+    assert_eq!((here.wire.tcp.count(), here.failures.len()), (1, 0));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Head {
     }
 
     /// The Request-URI of a try.
-    fn uri_of<'a>(&'a self, shared: &'a Shared, try_: &'a Try) -> Cow<'a, str> {
+    pub(super) fn uri_of<'a>(&'a self, shared: &'a Shared, try_: &'a Try) -> Cow<'a, str> {
         match &try_.uri {
             Some(uri) => Cow::Borrowed(uri),
             None => self.request_uri(self.gateway(shared)),

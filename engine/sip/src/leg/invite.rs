@@ -132,6 +132,7 @@ impl Leg {
             left: None,
             patience: None,
             linger: Duration::ZERO,
+            counted: false,
         }
     }
 

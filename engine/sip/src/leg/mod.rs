@@ -38,7 +38,7 @@ use crate::dialog::{Dialog, Way};
 use crate::message::{Message, Method, Name};
 use crate::port::{LegId, Peer, Reason, SipHeard};
 use crate::shared::Shared;
-use crate::transaction::{Ask, Served};
+use crate::transaction::{Ask, Purpose, Served};
 
 use change::Talk;
 use head::Head;
@@ -117,6 +117,8 @@ pub(crate) struct Leg {
     patience: Option<Duration>,
     /// Once it is over, kept until then.
     linger: Duration,
+    /// It was counted among those that have business.
+    counted: bool,
 }
 
 impl Leg {
@@ -126,6 +128,15 @@ impl Leg {
 
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Tells once when it begins to have business (true) and when it has none any more: its
+    /// terminal report is out, and no CANCEL or BYE waits for its answer.
+    pub fn begins_or_ends_business(&mut self) -> Option<bool> {
+        use Purpose::{Bye, Cancel, QuietBye};
+        let ends = |ask: &Ask| matches!(ask.purpose, Bye | Cancel | QuietBye);
+        let busy = self.phase != Phase::Over || self.asks.iter().any(ends);
+        (std::mem::replace(&mut self.counted, busy) != busy).then_some(busy)
     }
 
     /// When to call [`Leg::on_timeout`].
@@ -188,7 +199,6 @@ impl Leg {
             waiting.retain(|leg| *leg != self.head.id);
         }
         self.phase = Phase::Over;
-        shared.open_legs -= 1;
         self.abandon_tries(shared, None);
         self.refuse_open(shared);
         self.drop_early();

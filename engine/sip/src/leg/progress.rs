@@ -131,8 +131,10 @@ impl Leg {
     /// Takes target and route of a response; its callee may then send to us from there.
     pub(super) fn learn_dialog(&mut self, shared: &mut Shared, at: usize, message: &Message<'_>) {
         self.part_from(shared, at);
-        let way = self.way(shared, self.dialogs[at].of_try);
-        self.dialogs[at].learn(message, way, &self.head.to);
+        let of_try = self.dialogs[at].of_try;
+        let way = self.way(shared, of_try);
+        let asked = self.head.uri_of(shared, &self.tries[usize::from(of_try)]).into_owned();
+        self.dialogs[at].learn(message, way, &asked);
         self.befriend(shared, at);
     }
 

@@ -51,6 +51,7 @@ struct Platter {
     life: u32,
     operations_left: Option<u64>,
     syncs: u64,
+    reads: u64,
 }
 
 /// A change of names that happens whole or not at all.
@@ -68,6 +69,7 @@ impl SimDisk {
             life: 0,
             operations_left: None,
             syncs: 0,
+            reads: 0,
         };
         Self { platter: Arc::new(Mutex::new(platter)), life: 0 }
     }
@@ -99,6 +101,11 @@ impl SimDisk {
     /// How many syncs of files have succeeded.
     pub fn syncs(&self) -> u64 {
         self.lock().syncs
+    }
+
+    /// How many reads were asked for.
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
     }
 
     /// What a file holds. `None` when there is no such file.
@@ -191,7 +198,8 @@ pub struct SimFile {
 
 impl File for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let _alive = self.disk.alive()?;
+        let mut platter = self.disk.alive()?;
+        platter.reads += 1;
         Ok(lock(&self.inode).read(buf, offset))
     }
 

@@ -4,11 +4,12 @@
 //! the original. It holds the secrets that stand in the folder, and the keys of persons as they
 //! were: who is erased later can still be read in it.
 
-use super::{DataFolder, LOCK_FILE, NODE_FILE, take_lock};
+use super::{DataFolder, LOCK_FILE, NODE_FILE, read_master, take_lock};
 use crate::StoreError;
 use crate::file::RealFiles;
+use crate::keys::KeyFile;
 use crate::keys::sync_folder_of;
-use crate::log::{LogCopy, copy_log};
+use crate::log::{LogCopy, OnProgress, copy_log};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -26,44 +27,75 @@ pub struct BackupReport {
     pub kept_files: u64,
 }
 
+/// How often the keys are copied at most when the master key changes meanwhile.
+const TRIES_MAX: u32 = 10;
+
 /// What stands in a data folder beside the log, in the order in which it is copied. The keys come
 /// after the events, so that no event is there without the key that it needs.
-const BESIDE_THE_LOG: [&str; 3] = ["keys/persons", "callee.key", "master.key"];
+pub(super) const BESIDE_THE_LOG: [&str; 3] = ["keys/persons", "callee.key", "master.key"];
 
-/// Copies a data folder, also while its node runs. Into an earlier backup of the same store only
-/// what is new is copied.
+/// Copies a data folder, also while its node runs, and tells of its progress. Into an earlier
+/// backup of the same store only what is new is copied; one that was broken off goes on.
 ///
 /// # Errors
 /// [`StoreError::Foreign`] when `to` holds something else, [`StoreError::InUse`] when a node or
 /// another backup is at it, or the disk's.
-pub fn backup(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
+pub fn backup(
+    from: &Path,
+    to: &Path,
+    progress: OnProgress<'_>,
+) -> Result<BackupReport, StoreError> {
     let source = DataFolder::open_to_read(from)?;
     let made =
         fs::create_dir_all(to.join("log")).and_then(|()| fs::create_dir_all(to.join("keys")));
     made.map_err(|error| StoreError::of_disk("make", to.display().to_string(), error))?;
     let _lock = take_lock(to)?;
     let before = check_target(&source, to)?;
+    let target = RealFiles::new(to.join("log"));
     let LogCopy { head, files, copied_bytes, kept_files } =
-        copy_log(&source.log_files(), &RealFiles::new(to.join("log")), source.store_id())?;
+        copy_log(&source.log_files(), &target, source.store_id(), progress)?;
     let mut report = BackupReport { head, files, copied_bytes, kept_files };
-    for name in BESIDE_THE_LOG.into_iter().chain(before.is_none().then_some(NODE_FILE)) {
-        report.copied_bytes += copy_file(&from.join(name), &to.join(name))?;
+    for tries in 1.. {
+        for name in BESIDE_THE_LOG {
+            report.copied_bytes += copy_file(&from.join(name), &to.join(name))?;
+        }
+        // The master key may have been rotated between the one file and the other.
+        if tries == TRIES_MAX || fit(to)? {
+            break;
+        }
+    }
+    if before.is_none() {
+        report.copied_bytes += copy_file(&from.join(NODE_FILE), &to.join(NODE_FILE))?;
     }
     Ok(report)
 }
 
-/// Brings a backup back as a data folder, where there is none. A node that starts on it knows
+/// Whether the keys that were copied are wrapped by the master key that was copied, if one was.
+fn fit(to: &Path) -> Result<bool, StoreError> {
+    let master = to.join("master.key");
+    if !master.exists() {
+        return Ok(true);
+    }
+    let wrapped_by = KeyFile::master_check(&RealFiles::new(to.join("keys")))?;
+    Ok(wrapped_by.is_none_or(|check| read_master(&master).is_ok_and(|key| key.check() == check)))
+}
+
+/// Brings a backup back as a data folder, where there is none; one that was broken off goes on. A
+/// node that starts on it knows
 /// nothing of what happened after the backup.
 ///
 /// # Errors
 /// [`StoreError::Foreign`] when there is something at `to`, or as [`backup`].
-pub fn restore(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
-    let taken = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
-    if taken {
+pub fn restore(
+    from: &Path,
+    to: &Path,
+    progress: OnProgress<'_>,
+) -> Result<BackupReport, StoreError> {
+    if to.join(NODE_FILE).exists() {
         let why = "a backup is restored only to where there is nothing yet".to_owned();
         return Err(StoreError::Foreign { file: to.display().to_string(), why });
     }
-    backup(from, to)
+    backup(from, to, progress)
 }
 
 /// Whether there is an earlier backup of the same store. Anything else is refused.
@@ -87,7 +119,7 @@ fn check_target(source: &DataFolder, to: &Path) -> Result<Option<()>, StoreError
 }
 
 /// Copies a small file, durably and in one instant. One that is not there is passed over.
-fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let contents = match fs::read(from) {
         Ok(contents) => contents,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -108,6 +140,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MasterSource;
     use super::super::tests::{append, fresh, refused};
     use super::*;
     use crate::api::Reader;
@@ -133,16 +166,16 @@ mod tests {
     fn a_backup_of_a_running_node_is_a_data_folder_and_grows_by_what_is_new() {
         let (place, target) = (fresh(), fresh());
         let mut folder = DataFolder::open(place.path(), "n").unwrap();
-        let (mut keyring, mut keys, _) = folder.open_keys(None).unwrap();
+        let (mut keyring, mut keys, _) = folder.open_keys(&MasterSource::Folder).unwrap();
         folder.callee_secret(None).unwrap();
         let sealed = keyring.seal(CalleeKey([7; 16]), b"name");
         keys.append_and_sync(&keyring.take_new_keys()).unwrap();
         let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
         grow(&mut log, 300);
-        let first = backup(place.path(), target.path()).unwrap();
+        let first = backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
         assert_eq!((first.head, first.kept_files), (300, 0));
         grow(&mut log, 300);
-        let second = backup(place.path(), target.path()).unwrap();
+        let second = backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
         assert!(second.head == 600 && second.kept_files > 0, "{second:?}");
         let copy = DataFolder::open_to_read(target.path()).unwrap();
         assert_eq!((copy.node(), copy.store_id()), ("n", folder.store_id()));
@@ -151,7 +184,8 @@ mod tests {
         let read =
             |folder: &DataFolder| folder.read_log().unwrap().read_all(Position(0), 999).unwrap();
         assert!(read(&copy) == read(&folder));
-        let opened = copy.read_keys(None).unwrap().open(CalleeKey([7; 16]), &sealed);
+        let opened =
+            copy.read_keys(&MasterSource::Folder).unwrap().open(CalleeKey([7; 16]), &sealed);
         assert_eq!(opened.unwrap(), b"name");
     }
 
@@ -161,9 +195,12 @@ mod tests {
         let folder = DataFolder::open(place.path(), "n").unwrap();
         let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
         grow(&mut log, 200);
-        backup(place.path(), saved.path()).unwrap();
-        assert_eq!(restore(saved.path(), target.path()).unwrap().head, 200);
-        refused(restore(saved.path(), target.path()), "only to where there is nothing yet");
+        backup(place.path(), saved.path(), &mut |_, _| ()).unwrap();
+        assert_eq!(restore(saved.path(), target.path(), &mut |_, _| ()).unwrap().head, 200);
+        refused(
+            restore(saved.path(), target.path(), &mut |_, _| ()),
+            "only to where there is nothing yet",
+        );
         let restored = DataFolder::open(target.path(), "other").unwrap();
         let (mut log, recovery) = Log::open(restored.log_files(), options(&restored)).unwrap();
         assert_eq!((recovery.head, recovery.indexes_made, restored.node()), (200, 0, "n"));
@@ -175,13 +212,19 @@ mod tests {
         let (place, other) = (fresh(), fresh());
         drop(DataFolder::open(place.path(), "n").unwrap());
         let running = DataFolder::open(other.path(), "m").unwrap();
-        refused(backup(place.path(), other.path()), "is in use by process");
+        refused(backup(place.path(), other.path(), &mut |_, _| ()), "is in use by process");
         drop(running);
-        refused(backup(place.path(), other.path()), "it holds the data of another store");
+        refused(
+            backup(place.path(), other.path(), &mut |_, _| ()),
+            "it holds the data of another store",
+        );
         let home = fresh();
         fs::write(home.path().join("letter.txt"), "x").unwrap();
-        refused(backup(place.path(), home.path()), "it holds other files");
-        refused(backup(home.path(), other.path()), "no node has kept its data there");
+        refused(backup(place.path(), home.path(), &mut |_, _| ()), "it holds other files");
+        refused(
+            backup(home.path(), other.path(), &mut |_, _| ()),
+            "no node has kept its data there",
+        );
     }
 
     #[test]
@@ -190,7 +233,7 @@ mod tests {
         let folder = DataFolder::open(place.path(), "n").unwrap();
         let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
         grow(&mut log, 3);
-        backup(place.path(), target.path()).unwrap();
+        backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
         let file = target.path().join("log/00000000000000000001.log");
         let contents = fs::read(&file).unwrap();
         fs::write(&file, &contents[..contents.len() - 20]).unwrap();

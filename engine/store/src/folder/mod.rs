@@ -10,12 +10,15 @@
 //! ```
 
 mod backup;
+mod made;
 mod node_file;
+mod secrets;
 
 pub use backup::{BackupReport, backup, restore};
+pub use made::{Unfinished, repair};
+pub use secrets::{MasterSource, read_master};
 
-use crate::keys::{CalleeSecret, KeyFile, Keyring, Loaded, MasterKey};
-use crate::keys::{make_secret_file, put_secret_file, random, read_secret_file, sync_folder_of};
+use crate::keys::{random, sync_folder_of};
 use crate::log::{Log, LogReader, Options, Recovery, StoreId};
 use crate::{StoreError, file::RealFiles};
 use node_file::NodeFile;
@@ -23,12 +26,16 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The version of the folder's layout that this program makes, and the latest that it opens.
 pub const FOLDER_FORMAT: u32 = 1;
 
 const NODE_FILE: &str = "node.toml";
 const LOCK_FILE: &str = "lock";
+/// How often, and after which pause, a lock is asked for again that somebody holds.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A node's data folder. Whoever opened it to write holds its lock until this is dropped.
 pub struct DataFolder {
@@ -109,6 +116,7 @@ impl DataFolder {
     /// As [`Log::open`].
     pub fn open_log(&self) -> Result<(Log<RealFiles>, Recovery), StoreError> {
         self.check_lock()?;
+        self.check_own_log()?;
         Log::open(self.log_files(), Options::new(self.store_id()))
     }
 
@@ -117,105 +125,52 @@ impl DataFolder {
     /// # Errors
     /// As [`LogReader::open_beside`].
     pub fn read_log(&self) -> Result<LogReader<RealFiles>, StoreError> {
+        self.check_own_log()?;
         LogReader::open_beside(self.log_files(), self.store_id())
+    }
+
+    /// Notes durably that the node keeps its events in a common log, and in no other from then
+    /// on: whoever forgot to name it would dial everybody again.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] when the node has kept events elsewhere, or the disk's.
+    pub fn join_common(&mut self, store: StoreId, shown: &str) -> Result<(), StoreError> {
+        let foreign =
+            |why: String| Err(StoreError::Foreign { file: self.path.display().to_string(), why });
+        match self.node.common {
+            Some(common) if common == store => Ok(()),
+            Some(_) => foreign(format!("its events are in another common log than {shown}")),
+            None if holds_events(&self.path.join("log")) => foreign(format!(
+                "it has a log of its own: copy that to {shown} with `callfold log copy`, and begin \
+                 with a new folder that has the same callee.key and master.key"
+            )),
+            None => self.change(|node| node.common = Some(store)),
+        }
+    }
+
+    /// Whether its events, and the keys of persons, are in a log that many nodes share.
+    pub fn is_in_common(&self) -> bool {
+        self.node.common.is_some() && !self.has_keys()
+    }
+
+    /// Whether keys of persons were ever kept here: also those of a log in KurrentDB are.
+    fn has_keys(&self) -> bool {
+        self.path.join("keys").join("persons").exists()
+    }
+
+    fn check_own_keys(&self) -> Result<(), StoreError> {
+        if self.has_keys() { Ok(()) } else { self.check_own_log() }
+    }
+
+    fn check_own_log(&self) -> Result<(), StoreError> {
+        let why = "its events are in a common log: say which one with --store URL".to_owned();
+        let foreign = || StoreError::Foreign { file: self.path.display().to_string(), why };
+        self.node.common.is_none().then_some(()).ok_or_else(foreign)
     }
 
     /// The files of the log.
     pub fn log_files(&self) -> RealFiles {
         RealFiles::new(self.path.join("log"))
-    }
-
-    /// The secret behind callee keys: from `file`, else from `callee.key`. Made when absent, by
-    /// who writes. One folder keeps to one secret: with another, every callee would be another.
-    ///
-    /// # Errors
-    /// [`StoreError::Foreign`] when it is not the secret that this folder was begun with, or the
-    /// disk's.
-    pub fn callee_secret(&mut self, file: Option<&Path>) -> Result<CalleeSecret, StoreError> {
-        let path = file.map_or_else(|| self.path.join("callee.key"), Path::to_owned);
-        let content = match (&self.lock, self.node.callee_check) {
-            // Only a folder that has never had one may be given one.
-            (Some(_), None) => make_secret_file(&path)?,
-            _ => read_secret_file(&path)?,
-        };
-        let secret = CalleeSecret::new(&content);
-        match self.node.callee_check {
-            Some(check) if check != secret.check() => {
-                let why = "it is not the callee secret that the data was begun with".to_owned();
-                return Err(StoreError::Foreign { file: path.display().to_string(), why });
-            }
-            None if self.lock.is_some() => {
-                self.change(|node| node.callee_check = Some(secret.check()))?
-            }
-            _ => {}
-        }
-        Ok(secret)
-    }
-
-    /// Opens the keys of persons to write, with the master key in `file`, else in `master.key`.
-    /// The file is made when neither it nor any key of a person is there; a rotation that was
-    /// interrupted is finished or taken back.
-    ///
-    /// # Errors
-    /// As [`KeyFile::open`].
-    pub fn open_keys(
-        &self,
-        file: Option<&Path>,
-    ) -> Result<(Keyring, KeyFile<RealFiles>, Loaded), StoreError> {
-        self.check_lock()?;
-        let master = self.master_key(&self.master_path(file))?;
-        KeyFile::open(self.key_files(), master, random()?)
-    }
-
-    /// Opens the keys of persons to read, also beside a process that writes them.
-    ///
-    /// # Errors
-    /// As [`KeyFile::open_beside`].
-    pub fn read_keys(&self, file: Option<&Path>) -> Result<Keyring, StoreError> {
-        let path = self.master_path(file);
-        let (wanted, mut master) = (KeyFile::master_check(&self.key_files())?, read_master(&path)?);
-        if wanted.is_some_and(|check| check != master.check()) && next_path(&path).exists() {
-            master = read_master(&next_path(&path))?;
-        }
-        KeyFile::open_beside(self.key_files(), master, random()?)
-    }
-
-    /// Replaces the master key by a new one, in its file and around every person's key. A crash
-    /// in the middle leaves the one or the other.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn rotate_master_key(
-        &self,
-        keys: &KeyFile<RealFiles>,
-        file: Option<&Path>,
-    ) -> Result<(), StoreError> {
-        let path = self.master_path(file);
-        let master = MasterKey::random()?;
-        put_secret_file(&next_path(&path), master.to_hex().as_bytes())?;
-        keys.rotate(master)?;
-        finish_rotation(&path)
-    }
-
-    fn master_path(&self, file: Option<&Path>) -> PathBuf {
-        file.map_or_else(|| self.path.join("master.key"), Path::to_owned)
-    }
-
-    fn master_key(&self, path: &Path) -> Result<MasterKey, StoreError> {
-        let Some(wanted) = KeyFile::master_check(&self.key_files())? else {
-            return parse_master(&make_secret_file(path)?, path);
-        };
-        let next = next_path(path);
-        if next.exists() {
-            if read_master(&next)?.check() == wanted {
-                finish_rotation(path)?;
-            } else {
-                fs::remove_file(&next).map_err(|error| {
-                    StoreError::of_disk("remove", next.display().to_string(), error)
-                })?;
-            }
-        }
-        read_master(path)
     }
 
     fn key_files(&self) -> RealFiles {
@@ -245,7 +200,16 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
     let failed = |error| StoreError::of_disk("lock", path.display().to_string(), error);
     let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let mut lock = opened.map_err(failed)?;
-    match lock.try_lock() {
+    let mut tried = lock.try_lock();
+    // A child that its last holder forked has the lock too, until it becomes its own program.
+    for _ in 0..LOCK_TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        tried = lock.try_lock();
+    }
+    match tried {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -262,13 +226,20 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
+fn holds_events(log: &Path) -> bool {
+    fs::read_dir(log).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.ends_with(".log") || name.ends_with(".sealed")
+        })
+    })
+}
+
 /// Begins the data of a node.
 fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
     let log = path.join("log");
-    let holds_events = fs::read_dir(&log).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".log"))
-    });
-    if holds_events {
+    if holds_events(&log) {
         let why = format!("it holds events, and there is no {NODE_FILE} beside it that says whose");
         return Err(StoreError::Foreign { file: log.display().to_string(), why });
     }
@@ -277,38 +248,10 @@ fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
         store: StoreId(random()?),
         sip_port: None,
         callee_check: None,
+        common: None,
     };
     node.write(&path.join(NODE_FILE))?;
     Ok(node)
-}
-
-fn next_path(path: &Path) -> PathBuf {
-    path.with_extension("key.next")
-}
-
-fn read_master(path: &Path) -> Result<MasterKey, StoreError> {
-    parse_master(&read_secret_file(path)?, path)
-}
-
-fn parse_master(content: &[u8], path: &Path) -> Result<MasterKey, StoreError> {
-    MasterKey::parse(content).ok_or_else(|| {
-        let why = "a master key is 64 hex digits or 32 raw bytes".to_owned();
-        StoreError::Foreign { file: path.display().to_string(), why }
-    })
-}
-
-/// Puts the new master key in place of the old one, whose bytes are overwritten first.
-fn finish_rotation(path: &Path) -> Result<(), StoreError> {
-    let finish = || -> io::Result<()> {
-        if let Ok(mut old) = File::options().write(true).open(path) {
-            let size = usize::try_from(old.metadata()?.len()).unwrap_or(0);
-            old.write_all(&vec![b'0'; size])?;
-            old.sync_all()?;
-        }
-        fs::rename(next_path(path), path)?;
-        sync_folder_of(path)
-    };
-    finish().map_err(|error| StoreError::of_disk("replace", path.display().to_string(), error))
 }
 
 #[cfg(test)]

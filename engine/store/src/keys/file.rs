@@ -78,6 +78,8 @@ impl<F: Files> KeyFile<F> {
                 .and_then(|_| files.rename(UNFINISHED, NAME))
                 .map_err(|error| failed("make", error))?;
         }
+        // Keys that a rotation wrapped which was broken off: nobody would erase a person in there.
+        remove_if_there(&files, UNFINISHED).map_err(|error| failed("remove", error))?;
         // The process before us may have died between a rename and its sync.
         files.sync_dir().map_err(|error| failed("sync", error))?;
         let file = files.open(NAME).map_err(|error| failed("open", error))?;
@@ -146,6 +148,10 @@ impl<F: Files> KeyFile<F> {
         Ok(Some(bytes(&header, 16)))
     }
 
+    pub(super) fn files(&self) -> F {
+        lock(&self.inner).files.clone()
+    }
+
     /// Destroys a person's key, in memory and on the disk, durably. Everything that was sealed
     /// for the person can never be read again. Whether there was a key.
     ///
@@ -188,6 +194,10 @@ impl<F: Files> KeyFile<F> {
 }
 
 impl<F: Files> KeySink for KeyFile<F> {
+    fn look_after(&mut self) -> Result<(), StoreError> {
+        self.erase_whom_asked().map(drop)
+    }
+
     fn append_and_sync(&mut self, keys: &[StoredKey]) -> Result<(), StoreError> {
         let mut inner = lock(&self.inner);
         let mut written = HashSet::<_, foldhash::fast::RandomState>::default();
@@ -283,10 +293,6 @@ impl<F: Files> Inner<F> {
 
     /// Puts a new file of all persons in place of this one.
     fn replace(&mut self, persons: &mut Persons) -> io::Result<()> {
-        match self.files.remove(UNFINISHED) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let records = write_new(&self.files, persons, UNFINISHED)?;
         self.files.rename(UNFINISHED, NAME)?;
         self.files.sync_dir()?;
@@ -298,10 +304,7 @@ impl<F: Files> Inner<F> {
 
 /// Writes a file of all saved and erased persons, synced, and says how many records it has.
 fn write_new<F: Files>(files: &F, persons: &mut Persons, name: &str) -> io::Result<u64> {
-    match files.remove(name) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(files, name)?;
     let file = files.create(name)?;
     file.write_all_at(&header(persons.master()), 0)?;
     let all: Vec<_> =
@@ -313,6 +316,13 @@ fn write_new<F: Files>(files: &F, persons: &mut Persons, name: &str) -> io::Resu
     }
     file.sync_data()?;
     Ok(all.len() as u64)
+}
+
+fn remove_if_there(files: &impl Files, name: &str) -> io::Result<()> {
+    match files.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn place_of(slot: u64) -> u64 {

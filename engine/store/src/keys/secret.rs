@@ -4,6 +4,7 @@ use crate::StoreError;
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::CalleeKey;
 use sha2::Sha256;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,6 +13,13 @@ use std::path::Path;
 /// Wraps the keys of persons.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MasterKey([u8; 32]);
+
+// Never shown, by nobody.
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey")
+    }
+}
 
 impl MasterKey {
     /// A key of these bytes.
@@ -154,7 +162,10 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
 }
 
 /// Random bytes of the operating system.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+///
+/// # Errors
+/// It gives none.
+pub fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     let drawn = getrandom::fill(&mut bytes);
     drawn.map_err(|error| {

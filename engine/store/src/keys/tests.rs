@@ -317,3 +317,64 @@ mod secrets {
         assert_eq!(hex(&[0, 0xff]), "00ff");
     }
 }
+
+#[test]
+fn whoever_holds_the_keys_erases_whom_others_ask_to_erase() {
+    let disk = SimDisk::new(1);
+    let (mut keyring, mut file, _) = open(&disk);
+    let sealed = [1, 2].map(|who| seal_and_save(&mut keyring, &mut file, callee(who), b"name"));
+    ask_to_erase(&disk, callee(1)).unwrap();
+    ask_to_erase(&disk, callee(1)).unwrap();
+    assert!(is_asked_for(&disk, callee(1)).unwrap());
+    file.look_after().unwrap();
+    assert!(!is_asked_for(&disk, callee(1)).unwrap());
+    assert_eq!(keyring.person(callee(1)), PersonsKey::Erased);
+    assert_eq!(keyring.open(callee(1), &sealed[0]), None);
+    assert_eq!(keyring.open(callee(2), &sealed[1]).unwrap(), b"name");
+    assert_eq!(keyring.person(callee(3)), PersonsKey::Never);
+}
+
+#[test]
+fn an_erasure_that_was_asked_for_outlives_the_power() {
+    let disk = SimDisk::new(1);
+    let (mut keyring, mut file, _) = open(&disk);
+    let sealed = seal_and_save(&mut keyring, &mut file, callee(1), b"name");
+    ask_to_erase(&disk, callee(1)).unwrap();
+    let disk = disk.crash(Crash::Power);
+    let (keyring, file, _) = open(&disk);
+    assert_eq!(file.erase_whom_asked().unwrap(), 1);
+    assert_eq!(keyring.open(callee(1), &sealed), None);
+}
+
+// Nobody would ever erase a person in there.
+#[test]
+fn what_a_broken_rotation_left_is_removed() {
+    let disk = SimDisk::new(1);
+    let (mut keyring, mut file, _) = open(&disk);
+    seal_and_save(&mut keyring, &mut file, callee(1), b"name");
+    drop(file);
+    disk.put("persons.tmp", disk.contents(NAME).unwrap());
+    open(&disk);
+    assert!(disk.contents("persons.tmp").is_none());
+}
+
+#[test]
+fn a_rotation_that_the_power_cuts_leaves_the_old_master_key_or_the_new_one() {
+    let mut seen = [0, 0];
+    for operations in 0..30 {
+        let disk = SimDisk::new(operations);
+        let (mut keyring, mut file, _) = open(&disk);
+        let sealed = seal_and_save(&mut keyring, &mut file, callee(1), b"name");
+        disk.die_after(operations);
+        let rotated = file.rotate(master(2)).is_ok();
+        let disk = disk.crash(Crash::Power);
+        let keyrings =
+            [1, 2].map(|number| KeyFile::open(disk.clone(), master(number), [9; 32]).ok());
+        let opens: Vec<bool> = keyrings.iter().map(Option::is_some).collect();
+        assert!(opens == [true, false] && !rotated || opens == [false, true], "{operations}");
+        seen[usize::from(opens[1])] += 1;
+        let keyring = keyrings.into_iter().flatten().next().unwrap().0;
+        assert_eq!(keyring.open(callee(1), &sealed).unwrap(), b"name");
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+}

@@ -1,5 +1,6 @@
 //! Copying the files of a log while its writer writes, for a backup.
 
+use super::OnProgress;
 use super::header::{HEADER_BYTES, StoreId};
 use super::listing::Listing;
 use super::names;
@@ -32,10 +33,11 @@ pub(crate) fn copy_log<F: Files, T: Files>(
     from: &F,
     to: &T,
     store: StoreId,
+    progress: OnProgress<'_>,
 ) -> Result<LogCopy, StoreError> {
     let mut tries = 1;
     loop {
-        match try_copy(from, to, store) {
+        match try_copy(from, to, store, progress) {
             // The writer has sealed a segment, or merged an index, that was just listed.
             Err(error) if error.is_missing() && tries < TRIES_MAX => tries += 1,
             copied => return copied,
@@ -43,8 +45,14 @@ pub(crate) fn copy_log<F: Files, T: Files>(
     }
 }
 
-fn try_copy<F: Files, T: Files>(from: &F, to: &T, store: StoreId) -> Result<LogCopy, StoreError> {
+fn try_copy<F: Files, T: Files>(
+    from: &F,
+    to: &T,
+    store: StoreId,
+    progress: OnProgress<'_>,
+) -> Result<LogCopy, StoreError> {
     let listing = Listing::of(from)?;
+    let (mut done, whole) = (0, listing.bytes(from) + listing.index_bytes(from));
     let mut copied =
         LogCopy { head: listing.sealed.last().map_or(0, |span| span.last), ..LogCopy::default() };
     let mut names = Vec::new();
@@ -64,6 +72,8 @@ fn try_copy<F: Files, T: Files>(from: &F, to: &T, store: StoreId) -> Result<LogC
             copy(from, to, &name, &source, size)?;
             copied.copied_bytes += size;
         }
+        done += size;
+        progress(done.min(whole), whole);
         names.push(name);
     }
     for (index, base) in listing.frames.iter().enumerate() {
@@ -77,6 +87,8 @@ fn try_copy<F: Files, T: Files>(from: &F, to: &T, store: StoreId) -> Result<LogC
         copy(from, to, &name, &source, end.into())?;
         copied.copied_bytes += u64::from(end);
         copied.head = next - 1;
+        done += u64::from(end);
+        progress(done.min(whole), whole);
         names.push(name);
     }
     copied.files = names.len() as u64;

@@ -2,7 +2,7 @@
 //!
 //! The checksum covers the file's salt and the frame's place as well as its bytes.
 
-use super::header::{Salt, bytes};
+use super::header::{POSITION_MAX, Salt, bytes};
 use crate::api::NewEvent;
 use schemas::{StreamId, StreamKind, Timestamp};
 
@@ -114,8 +114,13 @@ pub fn encode(out: &mut Vec<u8>, salt: Salt, offset: u32, head: &FrameHead, even
     let length =
         u32::try_from(out.len() - start).expect("an append is checked before it is encoded");
     out[start + 8..start + 12].copy_from_slice(&length.to_le_bytes());
-    let crc = checksum(salt, offset, &out[start + 8..]);
-    out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    sign(&mut out[start..], salt, offset);
+}
+
+/// Writes the checksum of a frame that is complete but for it.
+pub(crate) fn sign(frame: &mut [u8], salt: Salt, offset: u32) {
+    let crc = checksum(salt, offset, &frame[8..]);
+    frame[4..8].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// How long the frame that begins here says it is.
@@ -166,14 +171,14 @@ pub fn decode(from: &[u8], salt: Salt, offset: u32) -> Result<Frame<'_>, Fault> 
         && frame.head.position > frame.head.previous
         && frame.head.position > frame.head.durable
         && (frame.head.previous == 0) == (frame.head.revision == 0)
-        && frame.head.position.checked_add(count).is_some()
+        && frame.head.position <= POSITION_MAX - count
         && u64::from(frame.head.revision) + count <= u64::from(u32::MAX);
     if sound { Ok(frame) } else { Err(Fault::Content) }
 }
 
+/// Begins where file and place say, so that the same bytes elsewhere have another checksum.
 fn checksum(salt: Salt, offset: u32, covered: &[u8]) -> u32 {
-    let place = (u64::from(offset) << 32 | u64::from(salt.0)).to_le_bytes();
-    crc32c::crc32c_append(crc32c::crc32c(&place), covered)
+    crc32c::crc32c_append(salt.0 ^ offset, covered)
 }
 
 impl<'a> Frame<'a> {

@@ -1,11 +1,19 @@
 //! The first page of every file of the log: what it is, whose, and from where on.
 
 use crate::StoreError;
+use crate::keys::hex;
 use schemas::Timestamp;
+use std::fmt;
 
 /// Which store a file belongs to. Made once, at random, with the data folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
 
 /// The version of the log's format that this program writes, and the latest that it reads.
 pub const FORMAT: u16 = 1;
@@ -13,6 +21,9 @@ pub const FORMAT: u16 = 1;
 pub const HEADER_BYTES: usize = 4096;
 /// How the bodies of events are encoded: bincode 2, `config::standard()`.
 pub const CODEC_BINCODE_2: u16 = 1;
+
+/// More positions than a log ever deals: an index keeps six bytes of one.
+pub const POSITION_MAX: u64 = (1 << 48) - 1;
 
 const MAGIC: [u8; 8] = *b"CALLFOLD";
 const CRC_AT: usize = HEADER_BYTES - 4;
@@ -127,8 +138,8 @@ impl Header {
             base: u64::from_le_bytes(bytes(page, 32)),
             created_at: Timestamp(i64::from_le_bytes(bytes(page, 40))),
         };
-        if header.base == 0 {
-            return Err(corrupt(32, "the header begins before the first position"));
+        if header.base == 0 || header.base > POSITION_MAX {
+            return Err(corrupt(32, "the header begins at a position that there is not"));
         }
         Ok((header, header.salt()))
     }

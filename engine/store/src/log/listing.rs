@@ -3,7 +3,7 @@
 use super::names::{self, Named};
 use super::sealed::Span;
 use crate::StoreError;
-use crate::file::Files;
+use crate::file::{File, Files};
 
 /// What stands in a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,18 @@ impl Listing {
         let names =
             files.list().map_err(|error| StoreError::of_disk("list", files.place(""), error))?;
         Ok(Self::sort(&names))
+    }
+
+    /// How large the files of events are together, as far as they can be asked.
+    pub(crate) fn bytes<F: Files>(&self, files: &F) -> u64 {
+        let sealed = self.sealed.iter().map(|span| names::sealed(*span));
+        let all = sealed.chain(self.frames.iter().map(|base| names::frames(*base)));
+        all.map(|name| size(files, &name)).sum()
+    }
+
+    /// How large the indexes are together.
+    pub(crate) fn index_bytes<F: Files>(&self, files: &F) -> u64 {
+        self.indexes.iter().map(|span| size(files, &names::index(*span))).sum()
     }
 
     fn sort(names: &[String]) -> Self {
@@ -64,6 +76,49 @@ impl Listing {
         listing.left_behind.extend(rest.into_iter().map(names::index));
         listing
     }
+}
+
+/// What a log's files are, as their names and sizes tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outline {
+    /// Sealed segments.
+    pub sealed: usize,
+    /// The last position in them.
+    pub sealed_to: u64,
+    /// Their bytes.
+    pub sealed_bytes: u64,
+    /// Segments of frames.
+    pub frames: usize,
+    /// Their bytes.
+    pub frame_bytes: u64,
+    /// Indexes.
+    pub indexes: usize,
+    /// Their bytes.
+    pub index_bytes: u64,
+}
+
+/// Looks at a log's names and sizes.
+///
+/// # Errors
+/// The disk's.
+pub fn outline<F: Files>(files: &F) -> Result<Outline, StoreError> {
+    let listing = Listing::of(files)?;
+    let (index_bytes, bytes) = (listing.index_bytes(files), listing.bytes(files));
+    let frames = Listing { frames: listing.frames.clone(), ..Listing::default() };
+    let frame_bytes = frames.bytes(files);
+    Ok(Outline {
+        sealed: listing.sealed.len(),
+        sealed_to: listing.sealed.last().map_or(0, |span| span.last),
+        sealed_bytes: bytes - frame_bytes,
+        frames: listing.frames.len(),
+        frame_bytes,
+        indexes: listing.indexes.len(),
+        index_bytes,
+    })
+}
+
+fn size<F: Files>(files: &F, name: &str) -> u64 {
+    files.open_to_read(name).and_then(|file| file.size()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ mod beside;
 mod copy;
 mod frame;
 mod header;
+#[cfg(any(test, feature = "hostile"))]
+pub mod hostile;
 mod index;
 mod listing;
+mod marks;
 mod names;
 mod pages;
 mod read;
@@ -30,11 +33,12 @@ pub(crate) use copy::{LogCopy, copy_log};
 pub use frame::{FRAME_BYTES_MAX, Fault, Record};
 pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
+pub use listing::{Outline, outline};
 pub use read::LogReader;
 pub use recover::{Cut, Recovery};
 pub use repair::{Gap, RepairReport, repair};
 pub use sealed::seal::{SealReport, Sealing};
-pub use verify::{FoundFault, Report, verify};
+pub use verify::{FoundFault, Report, verify, verify_showing};
 
 use crate::StoreError;
 use crate::api::{Append, AppendError, Appended, NewEvent, Results, Verdict};
@@ -56,6 +60,9 @@ pub struct Options {
     /// When a segment has this many bytes, the next one begins. At most [`SEGMENT_BYTES_MAX`].
     pub segment_bytes: u32,
 }
+
+/// Hears of progress: how many bytes are done, of how many in all.
+pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// The largest size that a segment may be given.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;

@@ -99,9 +99,9 @@ impl Table {
         self.count.div_ceil(self.per_page())
     }
 
-    /// Where it ends.
+    /// Where it ends. A count that was never written ends nowhere.
     pub(crate) fn end(&self) -> u64 {
-        self.at + self.pages() * PAGE_BYTES as u64
+        self.at.saturating_add(self.pages().saturating_mul(PAGE_BYTES as u64))
     }
 
     /// Reads a page; the entries in it.
@@ -195,10 +195,9 @@ impl TableWriter {
     }
 }
 
-/// A checksum that depends on the file and the place as well.
+/// A checksum that begins where file and place say, so that the same bytes elsewhere have another.
 pub(crate) fn checksum(salt: Salt, offset: u64, covered: &[u8]) -> u32 {
-    let mut place = [0; 12];
-    place[..4].copy_from_slice(&salt.0.to_le_bytes());
-    place[4..].copy_from_slice(&offset.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&place), covered)
+    let [a, b, c, d, e, f, g, h] = offset.to_le_bytes();
+    let [low, high] = [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes);
+    crc32c::crc32c_append(salt.0 ^ low ^ high, covered)
 }

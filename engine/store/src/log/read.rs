@@ -1,6 +1,7 @@
 //! Reading: one stream by its back pointers, everything in order from a position.
 
 use super::frame::{self, Fault, Frame, Record};
+use super::marks;
 use super::sealed::Sealed;
 use super::segments::{Place, Spot};
 use super::shared::Shared;
@@ -15,9 +16,6 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Most frames are shorter: one read brings the whole of one.
-const FIRST_READ_BYTES: usize = 512;
 
 /// Reads a log while its writer writes, and never holds it up. Clones read the same log.
 pub struct LogReader<F: Files> {
@@ -68,20 +66,20 @@ impl<F: Files> Reader for LogReader<F> {
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let durable = self.shared.seen()?;
-        let mut events = VecDeque::new();
         let Some(tail) = self.shared.tail(stream)? else { return Ok(Vec::new()) };
         if limit == 0 || tail.revision < from {
             return Ok(Vec::new());
         }
-        self.shared.walk_back(stream, tail.position, |record| {
+        // The walk goes backward, and of a long stream only the first ones are wanted.
+        let last = u32::try_from(limit - 1).unwrap_or(u32::MAX).saturating_add(from.0);
+        let far = tail.revision.0.saturating_sub(last) > marks::STEP;
+        let near = far.then(|| self.shared.marks().behind(stream, last)).flatten();
+        let mut events = VecDeque::new();
+        self.shared.walk_back(stream, near.unwrap_or(tail.position), |record| {
             if record.revision < from.0 {
                 return ControlFlow::Break(());
             }
-            if record.position <= durable {
-                // The walk goes backward, and of a long stream only the first ones are wanted.
-                if events.len() == limit {
-                    events.pop_back();
-                }
+            if record.revision <= last && record.position <= durable {
                 events.push_front(record.to_stored());
             }
             ControlFlow::Continue(())
@@ -173,18 +171,28 @@ impl<F: Files> Shared<F> {
         let mut position = position;
         // The stream's number in the sealed segment that the walk is in.
         let mut numbered = None;
+        let mut marked = u32::MAX;
         while position != 0 {
+            let mut first = 0;
+            let mut visit = |record: Record<'_>| {
+                first = record.revision;
+                visit(record)
+            };
             let (previous, flow) = match self.spot_of(position)? {
                 Spot::Frame(place) => {
                     self.visit_frame(&place, stream, position, &mut buffer, &mut visit)?
                 }
                 Spot::Sealed(span) => {
                     let sealed = self.sealed(span)?;
-                    self.visit_row(&sealed, stream, position, &mut numbered, &mut visit)?
+                    self.visit_block(&sealed, stream, position, &mut numbered, &mut visit)?
                 }
             };
             if flow.is_break() {
                 return Ok(());
+            }
+            if first > marks::STEP && marked - first >= marks::STEP && previous <= self.durable() {
+                self.marks().leave(stream, first - 1, previous);
+                marked = first;
             }
             position = previous;
         }
@@ -206,32 +214,47 @@ impl<F: Files> Shared<F> {
         if frame.head.stream != stream || frame.last_position() != position {
             return Err(fault("a back pointer leads to another stream's event"));
         }
-        let records = frame.records().collect::<Result<Vec<_>, _>>();
-        let records = records.map_err(|what| fault(&what.to_string()))?;
-        let flow = records.into_iter().rev().try_for_each(visit);
+        let impossible = |what: Fault| fault(&what.to_string());
+        let mut records = frame.records();
+        // Most appends are of one event.
+        let flow = match (frame.count, records.next()) {
+            (1, Some(only)) => visit(only.map_err(impossible)?),
+            (_, first) => {
+                let all = first.into_iter().chain(records).collect::<Result<Vec<_>, _>>();
+                all.map_err(impossible)?.into_iter().rev().try_for_each(visit)
+            }
+        };
         Ok((frame.head.previous, flow))
     }
 
-    /// Shows one event of a sealed segment. The position of the stream's event before it.
-    fn visit_row(
+    /// Shows the events of a stream in the block of a sealed segment that `position` is in, from it
+    /// backward. The position of the stream's event before them.
+    fn visit_block(
         &self,
         sealed: &Sealed<F::File>,
         stream: StreamId,
-        position: u64,
+        mut position: u64,
         numbered: &mut Option<(u64, u32)>,
         visit: &mut impl FnMut(Record<'_>) -> ControlFlow<()>,
     ) -> Result<(u64, ControlFlow<()>), StoreError> {
         let index = sealed.block_of(position);
         let block = self.block(sealed, index)?;
         let fault = |why: &str| sealed.source.corrupt(sealed.block_at(index), why);
-        let row = block.row(position).ok_or_else(|| fault("a row is impossible"))?;
-        if *numbered != Some((sealed.span.base, row.stream)) {
-            if sealed.stream(row.stream)? != stream {
-                return Err(fault("a back pointer leads to another stream's event"));
+        let rows = block.rows_to(position).ok_or_else(|| fault("a row is impossible"))?;
+        loop {
+            let row = rows[(position - block.first) as usize];
+            if *numbered != Some((sealed.span.base, row.stream)) {
+                if sealed.stream(row.stream)? != stream {
+                    return Err(fault("a back pointer leads to another stream's event"));
+                }
+                *numbered = Some((sealed.span.base, row.stream));
             }
-            *numbered = Some((sealed.span.base, row.stream));
+            let flow = visit(row.record(stream));
+            if flow.is_break() || row.previous < block.first {
+                return Ok((row.previous, flow));
+            }
+            position = row.previous;
         }
-        Ok((row.previous, visit(row.record(stream))))
     }
 
     /// Shows all events in `after + 1 ..= up_to`, and says where it stopped.
@@ -309,20 +332,14 @@ impl<F: Files> Shared<F> {
         place: &Place<F::File>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Frame<'b>, StoreError> {
-        let left = (place.end - place.offset) as usize;
-        let mut wanted = FIRST_READ_BYTES.min(left);
-        loop {
-            if buffer.len() < wanted {
-                buffer.resize(wanted, 0);
-            }
-            let read = place.file.read_exact_at(&mut buffer[..wanted], place.offset.into());
-            read.map_err(|error| self.failed("read", &place.name, error))?;
-            match frame::length(&buffer[..wanted]) {
-                Ok(length) if length > wanted && length <= left => wanted = length,
-                _ => break,
-            }
+        let length = (place.frame_end - place.offset) as usize;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
         }
-        let frame = frame::decode(&buffer[..wanted], place.salt, place.offset);
+        let bytes = &mut buffer[..length];
+        let read = place.file.read_exact_at(bytes, place.offset.into());
+        read.map_err(|error| self.failed("read", &place.name, error))?;
+        let frame = frame::decode(bytes, place.salt, place.offset);
         frame.map_err(|fault: Fault| self.corrupt(&place.name, place.offset.into(), fault))
     }
 

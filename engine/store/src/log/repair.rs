@@ -4,7 +4,6 @@
 //! stream that misses an event, what comes after is left out: nobody could tell what it followed.
 //! Positions are dealt anew, so the new log is another store: views and relays begin again.
 
-use super::Log;
 use super::frame::{self, FRAME_BYTES_MAX, MARK, Record};
 use super::header::{Content, HEADER_BYTES, Salt, StoreId};
 use super::listing::Listing;
@@ -12,6 +11,7 @@ use super::names;
 use super::pages::Source;
 use super::sealed::{Salvaged, Span};
 use super::stopped;
+use super::{Log, OnProgress};
 use crate::StoreError;
 use crate::api::{Append, AppendError, Expected, NewEvent};
 use crate::file::{File, Files};
@@ -47,7 +47,8 @@ pub struct Gap {
     pub positions: (u64, u64),
 }
 
-/// Copies what is good in `files` to `log`, which must be empty. Makes it durable.
+/// Copies what is good in `files` to `log`, which must be empty. Makes it durable, and tells of
+/// its progress.
 ///
 /// # Errors
 /// The disk's; what is damaged is no error but in the report.
@@ -55,8 +56,15 @@ pub fn repair<F: Files, T: Files>(
     files: &F,
     store: StoreId,
     log: &mut Log<T>,
+    progress: OnProgress<'_>,
 ) -> Result<RepairReport, StoreError> {
     let listing = Listing::of(files)?;
+    let (mut done, whole) = (0, listing.bytes(files));
+    let mut read = |name: &str| {
+        let size = files.open_to_read(name).and_then(|file| file.size());
+        done += size.unwrap_or(0);
+        progress(done, whole);
+    };
     let mut copy = Copy { log, report: RepairReport::default(), next: 1, batch: Vec::new() };
     for span in &listing.sealed {
         let name = names::sealed(*span);
@@ -68,10 +76,12 @@ pub fn repair<F: Files, T: Files>(
         }
         read_sealed(files, store, *span, &mut copy)?;
         copy.reaches(files.place(&name), span.last + 1);
+        read(&name);
     }
     for base in &listing.frames {
         copy.reaches(files.place(&names::frames(*base)), *base);
         read_frames(files, store, *base, &mut copy)?;
+        read(&names::frames(*base));
     }
     // What had been behind the end, only the mark of a clean stop tells.
     if let Ok(stopped) = stopped::read(files, store) {
@@ -228,7 +238,7 @@ mod tests {
         let target = SimDisk::new(2);
         let other = Options { store: StoreId([9; 16]), ..small_segments() };
         let (mut log, _) = Log::open(target.clone(), other).unwrap();
-        let report = repair(disk, small_segments().store, &mut log).unwrap();
+        let report = repair(disk, small_segments().store, &mut log, &mut |_, _| ()).unwrap();
         let events = log.reader().read_all(Position(0), usize::MAX).unwrap();
         log.close().unwrap();
         assert!(verify(&target, other.store).unwrap().is_sound());

@@ -3,6 +3,7 @@
 
 use super::header::StoreId;
 use super::index::Index;
+use super::marks::Marks;
 use super::sealed::block::Block;
 use super::sealed::{Sealed, Span};
 use super::segments::{Segments, Tail};
@@ -10,7 +11,8 @@ use crate::StoreError;
 use crate::file::Files;
 use schemas::{Position, StreamId};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// How many bytes of filters are kept in memory: those of 20 million streams. What goes beyond is
@@ -35,6 +37,7 @@ pub(crate) struct Shared<F: Files> {
     pub(crate) sealing: AtomicBool,
     open: Mutex<Kept<u64, Arc<Sealed<F::File>>>>,
     blocks: Mutex<Kept<(u64, usize), Arc<Block>>>,
+    marks: Mutex<Marks>,
 }
 
 impl<F: Files> Shared<F> {
@@ -50,6 +53,7 @@ impl<F: Files> Shared<F> {
             sealing: AtomicBool::new(false),
             open: Mutex::new(Kept::new(SEALED_OPEN_MAX)),
             blocks: Mutex::new(Kept::new(BLOCKS_KEPT_MAX)),
+            marks: Mutex::default(),
         }
     }
 
@@ -108,6 +112,11 @@ impl<F: Files> Shared<F> {
         let block = Arc::new(sealed.block(index)?);
         locked(&self.blocks).put(key, Arc::clone(&block));
         Ok(block)
+    }
+
+    /// Ways into long streams, left by those who read them.
+    pub(crate) fn marks(&self) -> MutexGuard<'_, Marks> {
+        locked(&self.marks)
     }
 
     /// The indexes of the sealed segments, the oldest first.
@@ -217,7 +226,7 @@ impl<K: PartialEq, V: Clone> Kept<K, V> {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code panics while it holds one of these.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

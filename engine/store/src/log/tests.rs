@@ -298,6 +298,44 @@ fn sealing_changes_nothing_that_is_read() {
 }
 
 #[test]
+fn a_long_stream_is_read_in_pages_without_walking_all_of_it_for_each() {
+    let disk = SimDisk::new(1);
+    let options = Options { segment_bytes: 100_000, ..options() };
+    let (mut log, _) = open(&disk, options).unwrap();
+    for number in 0..12_000_u32 {
+        // Alone, in the same frame as others, and with other streams between.
+        let mut long = append(1, &number.to_le_bytes());
+        long.events = vec![long.events[0].clone(); 1 + number as usize % 3];
+        assert!(log.append(&[long, append(2 + (number % 9) as u8, b"another")])[0].is_ok());
+    }
+    log.sync().unwrap();
+    let reader = log.reader();
+    let pages = |page: usize| {
+        let mut read: Vec<Stored> = Vec::new();
+        loop {
+            let from = Revision(read.len() as u32);
+            let stretch = reader.read_stream(stream(1), from, page).unwrap();
+            if stretch.is_empty() {
+                return read;
+            }
+            read.extend(stretch);
+        }
+    };
+    let whole = reader.read_stream(stream(1), Revision(0), usize::MAX).unwrap();
+    assert_eq!(whole.len(), 24_000);
+    for (page, sealed) in [(100, false), (77, true), (5_000, true)] {
+        if sealed {
+            seal_all(&log);
+        }
+        let before = disk.reads();
+        assert!(pages(page) == whole, "{page}");
+        // Without marks it is half the stream for each page.
+        let reads = (disk.reads() - before) / (24_000 / page as u64);
+        assert!(reads < 2_000 + page as u64, "{reads} reads for each page of {page}");
+    }
+}
+
+#[test]
 fn a_sealed_log_opens_without_reading_its_events_and_knows_its_streams() {
     let (disk, log) = sealed(2000);
     let (before, last) = (all(&log), log.last_revision(stream(3)).unwrap());

@@ -8,7 +8,7 @@
 //! bodies stand shape by shape, where what they have in common packs well.
 
 use crate::log::frame::{Record, put_varint, take_varint, unzigzag, zigzag};
-use crate::log::header::{Salt, bytes};
+use crate::log::header::{POSITION_MAX, Salt, bytes};
 use crate::log::pages::checksum;
 use hashbrown::HashMap;
 use schemas::{StreamId, Timestamp};
@@ -200,7 +200,7 @@ impl Block {
         let (count, streams_before) =
             (u32::from_le_bytes(bytes(stored, 12)), u32::from_le_bytes(bytes(stored, 24)));
         let first = u64::from_le_bytes(bytes(stored, 16));
-        if count == 0 || first == 0 || first.checked_add(u64::from(count)).is_none() {
+        if count == 0 || first == 0 || first > POSITION_MAX - u64::from(count) {
             return Err("a block's positions are impossible");
         }
         let (shapes, rows) = read_shapes(&plain).ok_or("a block's shapes are impossible")?;
@@ -212,10 +212,12 @@ impl Block {
         self.first + u64::from(self.count) - 1
     }
 
-    /// The row of an event. `None` when it is not here or the content is impossible.
-    pub(crate) fn row(&self, position: u64) -> Option<Row<'_>> {
+    /// The rows up to that of an event: a row says only by how much it differs from the one before.
+    /// `None` when the event is not here or the content is impossible.
+    pub(crate) fn rows_to(&self, position: u64) -> Option<Vec<Row<'_>>> {
         let within = usize::try_from(position.checked_sub(self.first)?).ok()?;
-        self.rows().nth(within)?
+        let rows: Vec<_> = self.rows().take(within + 1).collect::<Option<_>>()?;
+        (rows.len() == within + 1).then_some(rows)
     }
 
     /// Its rows, in order. `None` instead of one ends it: the content is impossible.
@@ -363,9 +365,9 @@ mod tests {
                 (row.record(record.stream), row.stream, row.previous),
                 (*record, *number, *previous)
             );
-            assert_eq!(block.row(record.position), Some(*row));
+            assert_eq!(block.rows_to(record.position).unwrap().last(), Some(row));
         }
-        assert_eq!((block.row(9), block.row(15)), (None, None));
+        assert!(block.rows_to(9).is_none() && block.rows_to(15).is_none());
         assert!(
             Block::decode(&stored, Salt(4), 4096).is_err()
                 && Block::decode(&stored, Salt(3), 0).is_err()

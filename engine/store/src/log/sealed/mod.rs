@@ -8,7 +8,7 @@ pub(crate) mod seal;
 
 pub(crate) use salvage::Salvaged;
 
-use super::header::{Content, Header, StoreId, bytes};
+use super::header::{Content, Header, POSITION_MAX, StoreId, bytes};
 use super::names;
 use super::pages::{Source, Table, checksum};
 use super::recover::read_header;
@@ -87,6 +87,7 @@ impl Footer {
             blocks: Table { at: number(40), count: number(48), entry_bytes: BLOCK_ENTRY_BYTES },
         };
         let sound = footer.span.base <= footer.span.last
+            && footer.span.last <= POSITION_MAX
             && footer.streams.end() == footer.blocks.at
             && footer.blocks.end() == offset
             && footer.blocks.count > 0;

@@ -6,6 +6,7 @@
 
 mod streams;
 
+use super::OnProgress;
 use super::frame::{Fault, Frame, Record};
 use super::header::{Content, HEADER_BYTES, StoreId};
 use super::index::Index;
@@ -69,17 +70,36 @@ impl Report {
 /// # Errors
 /// The disk's. What is wrong with the content is no error but in the report.
 pub fn verify<F: Files>(files: &F, store: StoreId) -> Result<Report, StoreError> {
+    verify_showing(files, store, &mut |_, _| ())
+}
+
+/// As [`verify`], and tells of its progress.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_showing<F: Files>(
+    files: &F,
+    store: StoreId,
+    progress: OnProgress<'_>,
+) -> Result<Report, StoreError> {
     const WALKS_MAX: u32 = 10;
     let mut walks = 1;
     loop {
-        match verify_within(files, store, streams::STREAMS_MAX) {
+        match verify_within(files, store, streams::STREAMS_MAX, progress) {
             Err(error) if error.is_missing() && walks < WALKS_MAX => walks += 1,
             report => return report,
         }
     }
 }
 
-fn verify_within<F: Files>(files: &F, store: StoreId, most: usize) -> Result<Report, StoreError> {
+fn verify_within<F: Files>(
+    files: &F,
+    store: StoreId,
+    most: usize,
+    progress: OnProgress<'_>,
+) -> Result<Report, StoreError> {
+    let whole = Listing::of(files)?.bytes(files);
+    let mut bytes = (0, whole);
     let (mut report, mut parts) = (Report::default(), vec![streams::Part::ALL]);
     let mut first = true;
     while let Some(part) = parts.pop() {
@@ -91,11 +111,16 @@ fn verify_within<F: Files>(files: &F, store: StoreId, most: usize) -> Result<Rep
             next: 1,
             attested: 0,
             streams: Streams::new(part, most),
+            bytes,
+            progress: &mut *progress,
         };
         walk.all()?;
+        bytes = walk.bytes;
         report = walk.report;
         report.streams += walk.streams.count();
         parts.extend(walk.streams.left_out());
+        // It walks again for each part that is left.
+        bytes.1 = bytes.0 + parts.len() as u64 * whole;
         first = false;
     }
     Ok(report)
@@ -111,6 +136,9 @@ struct Walk<'a, F: Files> {
     next: u64,
     attested: u64,
     streams: Streams,
+    /// Done, and in all: more when it has to walk again.
+    bytes: (u64, u64),
+    progress: OnProgress<'a>,
 }
 
 impl<F: Files> Walk<'_, F> {
@@ -122,12 +150,14 @@ impl<F: Files> Walk<'_, F> {
         }
         for span in &listing.sealed {
             self.sealed(*span)?;
+            self.done(&names::sealed(*span));
             for index in listing.indexes.iter().filter(|index| index.last == span.last) {
                 self.index(*index)?;
             }
         }
         for (at, base) in listing.frames.iter().enumerate() {
             self.frames(*base, at + 1 == listing.frames.len())?;
+            self.done(&names::frames(*base));
         }
         let headless = listing.frames.is_empty() && !listing.sealed.is_empty();
         if headless || self.next <= self.attested && self.report.is_sound() {
@@ -143,6 +173,12 @@ impl<F: Files> Walk<'_, F> {
         }
         self.report.head = self.next - 1;
         Ok(())
+    }
+
+    fn done(&mut self, name: &str) {
+        let size = self.files.open_to_read(name).and_then(|file| file.size());
+        self.bytes.0 += size.unwrap_or(0);
+        (self.progress)(self.bytes.0, self.bytes.1);
     }
 
     fn sealed(&mut self, span: Span) -> Result<(), StoreError> {

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|given: &[u8]| store::log::hostile::frame(given));

@@ -1,0 +1,73 @@
+//! How calls come to their end: by a command, and when their last event is durable.
+
+use crate::slots::Key;
+use crate::{Answer, Now, Output, Switchboard, Ticket};
+use call::Signal;
+use schemas::call::{CallEnded, CallRequested};
+use schemas::commands::EndCall;
+use schemas::{CallId, Pseudonyms, Vault};
+use std::sync::Arc;
+
+impl<V: Vault + Pseudonyms> Switchboard<V> {
+    /// A command names a call, or another command: then whichever of its calls is live, or the one
+    /// that is promised, is meant.
+    pub(crate) fn end_command(&mut self, ticket: Ticket, command: &EndCall, now: Now) {
+        let by = Some(command.command_id.clone());
+        let signal = match command.only_unanswered {
+            true => Signal::CancelAsked(by),
+            false => Signal::HangUpAsked(by),
+        };
+        let live = match command.of {
+            Some(_) => self.slots.of_command(command.call),
+            None => self.slots.of_call(command.call),
+        };
+        let answer = if let Some(key) = live {
+            let call = self.slots[key].id;
+            self.hear(key, signal, now);
+            Answer::Accepted(call)
+        } else if let Some(promised) =
+            command.of.as_ref().and_then(|_| self.redials.take_of(command.call))
+        {
+            Answer::Accepted(self.end_promised(promised, &signal, now))
+        } else {
+            Answer::NoSuchCall(command.call)
+        };
+        self.outputs.push_back(Output::Answer(ticket, answer));
+    }
+
+    /// A promised call is made so that it can end undialled: who was told of the promise is told
+    /// of its end as well.
+    fn end_promised(
+        &mut self,
+        (id, requested): (CallId, Arc<CallRequested>),
+        signal: &Signal,
+        now: Now,
+    ) -> CallId {
+        let batch = self.batch_of(&requested);
+        let key = self.seat(id, requested, batch, now);
+        self.begin(key, signal, now);
+        id
+    }
+
+    /// The terminal event is durable: what the call held is given back.
+    pub(crate) fn end(&mut self, key: Key, ended: Box<CallEnded>, now: Now) {
+        let slot = &mut self.slots[key];
+        self.counters.ended += 1;
+        let (id, requested) = (slot.id, slot.call.facts().requested.clone());
+        // It was to end, and was ending by itself at that moment: its end promised a redial.
+        let asked =
+            |signal: &Signal| matches!(signal, Signal::HangUpAsked(_) | Signal::CancelAsked(_));
+        let asked = slot.held.drain(..).find(asked);
+        let first = requested.first_call.unwrap_or(id);
+        if let Some(due) = ended.redial_at {
+            self.redials.promise(due, id, requested);
+        }
+        self.outputs.push_back(Output::Ended(id, ended));
+        self.release(key);
+        if let Some(signal) = asked
+            && let Some(promised) = self.redials.take_of(first)
+        {
+            self.end_promised(promised, &signal, now);
+        }
+    }
+}
