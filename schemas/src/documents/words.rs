@@ -2,7 +2,7 @@
 
 use crate::call::{Priority, QueueCause};
 use crate::outcome::RetryClass;
-use crate::public::call::{queue_cause as queue_word, retry_class as retry_word};
+use crate::public::words::{queue_cause as queue_word, retry_class as retry_word};
 use crate::{CallId, CommandId, EndedBy, Outcome, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;

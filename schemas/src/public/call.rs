@@ -1,10 +1,11 @@
 //! The data of a call's events, type by type.
 
-use super::{Opened, Reveal, Subject, Unsealed, before, json, seconds, shown, shown_or_null};
-use crate::call::{self, CallEvent, CancelCause, HangUpCause, Priority, QueueCause};
+use super::{
+    Opened, Reveal, Subject, Unsealed, before, json, seconds, shown, shown_or_null, words,
+};
+use crate::call::{self, CallEvent, Priority};
 #[cfg(test)]
-use crate::documents::words;
-use crate::outcome::RetryClass;
+use crate::documents::words as told_as;
 use crate::{CallId, CommandId, Recorded, Timestamp};
 #[cfg(test)]
 use schemars::JsonSchema;
@@ -111,7 +112,7 @@ impl<'a> Data<'a> {
         let status = |sip_status| Self::Status(Status { sip_status });
         match event {
             CallEvent::CallRequested(e) => Self::Requested(Box::new(Requested::of(e, opened))),
-            CallEvent::CallQueued(e) => Self::Queued(Queued { cause: queue_cause(e.cause) }),
+            CallEvent::CallQueued(e) => Self::Queued(Queued { cause: words::queue_cause(e.cause) }),
             CallEvent::DialStarted(e) => Self::Started(Started {
                 try_no: e.try_no,
                 gateway: &e.gateway,
@@ -128,7 +129,7 @@ impl<'a> Data<'a> {
                 detail: opened.detail(e.detail.as_ref()),
                 retry_after_s: e.retry_after_s,
             }),
-            CallEvent::CancelIssued(e) => Self::Caused(cancel_cause(&e.cause)),
+            CallEvent::CancelIssued(e) => Self::Caused(Caused::by(words::cancel_cause(&e.cause))),
             CallEvent::LateAnswerReleased(e) => status(e.status),
             CallEvent::CallAnswered(e) => Self::Answered(Answered {
                 sip_status: e.status,
@@ -144,7 +145,7 @@ impl<'a> Data<'a> {
             }
             CallEvent::CallHungUp(e) => Self::HungUp(HungUp {
                 by: e.by.word(),
-                caused: hang_up_cause(&e.cause),
+                caused: Caused::by(words::hang_up_cause(&e.cause)),
                 q850: e.q850,
                 detail: opened.detail(e.detail.as_ref()),
             }),
@@ -170,11 +171,11 @@ pub(crate) struct Requested<'a> {
     record: bool,
     /// How long it may ring, from the first provisional answer.
     #[serde(serialize_with = "seconds")]
-    #[cfg_attr(test, schemars(with = "words::Seconds"))]
+    #[cfg_attr(test, schemars(with = "told_as::Seconds"))]
     ring_timeout_s: u32,
     /// How long the answered call may last.
     #[serde(serialize_with = "seconds")]
-    #[cfg_attr(test, schemars(with = "words::Seconds"))]
+    #[cfg_attr(test, schemars(with = "told_as::Seconds"))]
     max_talk_s: u32,
     /// Which call of its command, from 1.
     attempt: u16,
@@ -185,7 +186,7 @@ pub(crate) struct Requested<'a> {
     first_call_id: Option<CallId>,
     /// Of an item of a list: its line.
     list_line: Option<u32>,
-    #[cfg_attr(test, schemars(schema_with = "words::priority"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::priority"))]
     priority: &'static str,
     #[serde(serialize_with = "shown_or_null")]
     not_before: Option<Timestamp>,
@@ -226,7 +227,7 @@ impl<'a> Requested<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub(crate) struct Queued {
-    #[cfg_attr(test, schemars(schema_with = "words::queue_cause"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::queue_cause"))]
     cause: &'static str,
 }
 
@@ -277,11 +278,17 @@ pub(crate) struct Failed<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub(crate) struct Caused<'a> {
-    #[cfg_attr(test, schemars(schema_with = "words::end_cause"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::end_cause"))]
     cause: &'static str,
     /// Of the cause `command`: which one asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause_command_id: Option<&'a CommandId>,
+}
+
+impl<'a> Caused<'a> {
+    fn by((cause, cause_command_id): (&'static str, Option<&'a CommandId>)) -> Self {
+        Self { cause, cause_command_id }
+    }
 }
 
 #[derive(Serialize)]
@@ -301,7 +308,7 @@ pub(crate) struct Pressed {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub(crate) struct HungUp<'a> {
-    #[cfg_attr(test, schemars(schema_with = "words::ended_by"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::ended_by"))]
     by: &'static str,
     #[serde(flatten)]
     caused: Caused<'a>,
@@ -361,7 +368,7 @@ impl<'a> From<&'a call::MediaMeasured> for Media<'a> {
 #[cfg_attr(test, derive(JsonSchema))]
 pub(crate) struct Ended<'a> {
     /// What the call came to.
-    #[cfg_attr(test, schemars(schema_with = "words::outcome"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::outcome"))]
     outcome: &'static str,
     /// The final response to the last INVITE; null when a timer, the transport, a rule or a
     /// restart decided.
@@ -382,7 +389,7 @@ pub(crate) struct Ended<'a> {
     #[serde(serialize_with = "shown_or_null")]
     redial_at: Option<Timestamp>,
     /// How long it makes sense to wait before the callee is called again.
-    #[cfg_attr(test, schemars(schema_with = "words::retry_class"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::retry_class"))]
     retry_class: &'static str,
     /// Of the table that made the outcome of the status.
     causes_version: u8,
@@ -403,7 +410,7 @@ pub(crate) struct Ended<'a> {
     /// From the answer to the first BYE.
     talk_ms: Option<u32>,
     /// Whose word it was.
-    #[cfg_attr(test, schemars(schema_with = "words::ended_by_or_null"))]
+    #[cfg_attr(test, schemars(schema_with = "told_as::ended_by_or_null"))]
     ended_by: Option<&'static str>,
 }
 
@@ -420,7 +427,7 @@ impl<'a> Ended<'a> {
             attempt: e.attempt,
             tries: TryData::of(e, at),
             redial_at: e.redial_at,
-            retry_class: retry_class(e.retry),
+            retry_class: words::retry_class(e.retry),
             causes_version: e.causes_version,
             requested_at: ago(e.requested_ms),
             started_at: e.started_ms.map(ago),
@@ -431,50 +438,5 @@ impl<'a> Ended<'a> {
             talk_ms: e.talk_ms,
             ended_by: e.ended_by.map(|by| by.word()),
         }
-    }
-}
-
-pub(crate) fn queue_cause(cause: QueueCause) -> &'static str {
-    match cause {
-        QueueCause::Concurrency => "concurrency",
-        QueueCause::Rate => "rate",
-        QueueCause::Gateway => "gateway",
-        QueueCause::NotBefore => "not_before",
-    }
-}
-
-fn cancel_cause(cause: &CancelCause) -> Caused<'_> {
-    let (cause, cause_command_id) = match cause {
-        CancelCause::RingTimeout => ("ring_timeout", None),
-        CancelCause::Command(by) => ("command", by.as_ref()),
-        CancelCause::Shutdown => ("shutdown", None),
-        CancelCause::Watchdog => ("watchdog", None),
-    };
-    Caused { cause, cause_command_id }
-}
-
-fn hang_up_cause(cause: &HangUpCause) -> Caused<'_> {
-    let (cause, cause_command_id) = match cause {
-        HangUpCause::Bye => ("bye", None),
-        HangUpCause::PromptPlayed => ("prompt_played", None),
-        HangUpCause::MaxTalk => ("max_talk", None),
-        HangUpCause::Command(by) => ("command", by.as_ref()),
-        HangUpCause::Shutdown => ("shutdown", None),
-        HangUpCause::MediaMismatch => ("media_mismatch", None),
-        HangUpCause::MediaFailed => ("media_failed", None),
-        HangUpCause::NoAudio => ("no_audio", None),
-        HangUpCause::DialogLost => ("dialog_lost", None),
-    };
-    Caused { cause, cause_command_id }
-}
-
-pub(crate) fn retry_class(class: RetryClass) -> &'static str {
-    match class {
-        RetryClass::Never => "never",
-        RetryClass::SoftShort => "soft_short",
-        RetryClass::Soft => "soft",
-        RetryClass::SoftLong => "soft_long",
-        RetryClass::Carrier => "carrier",
-        RetryClass::Technical => "technical",
     }
 }

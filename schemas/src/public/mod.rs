@@ -9,6 +9,7 @@ pub(crate) mod call;
 mod other;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
 pub use call::{CallEventData, TryData};
 
