@@ -74,11 +74,15 @@ impl World {
         Story::read(store, call(id))
     }
 
-    /// Nobody was called twice, and nothing is open on the wire.
+    /// Nobody was called twice, nothing is open on the wire, and the log is sound.
     fn check(&self) {
         let owed = wait_until_settled(&self.carrier);
         assert_eq!(called_twice(&self.carrier.ledger()), BTreeMap::new());
         assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_dialler"));
+        verify.args(["verify", "--store", &self.cluster.url("callfold")]);
+        let output = verify.output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
