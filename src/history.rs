@@ -1,12 +1,12 @@
 //! What stands in a data folder, read beside a running engine or without one.
 
 use anyhow::{Context, Result};
-use node::vault::NodeVault;
 use schemas::event::DecodeError;
 use schemas::{Event, Position, Recorded, Revision, StreamId};
 use std::ops::ControlFlow;
 use std::path::Path;
 use store::folder::DataFolder;
+use store::keys::NodeVault;
 use store::{Reader, Stored};
 
 /// So many events are read at a time.

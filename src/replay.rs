@@ -3,7 +3,7 @@
 use crate::history::History;
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
-use node::vault::NodeVault;
+use store::keys::NodeVault;
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, StreamId, Vault};

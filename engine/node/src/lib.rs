@@ -4,7 +4,6 @@
 //! - [`shard`]: the loop that everything passes through.
 //! - [`list`]: a list's rows become durable items.
 //! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
-//! - [`vault`]: the keys of persons, and the secret behind callee keys.
 
 pub mod clock;
 pub mod dns;
@@ -12,7 +11,6 @@ pub mod engine;
 pub mod inbox;
 pub mod list;
 pub mod shard;
-pub mod vault;
 pub mod wire;
 
 pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};

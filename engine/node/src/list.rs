@@ -1,10 +1,10 @@
 //! A list's rows become items: durable, all of them, before the first is dialled.
 
-use crate::vault::NodeVault;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::file::RealFiles;
+use store::keys::NodeVault;
 use store::writer::KeySink;
 use store::{Append, Expected, Log, NewEvent, Reader, StoreError};
 

@@ -4,15 +4,18 @@
 //! - [`CalleeSecret`] makes callee keys of phone numbers; it stays for ever.
 //! - [`Keyring`] seals and opens, in memory: a key of 32 random bytes per person.
 //! - [`KeyFile`] keeps those keys on the disk, wrapped, and erases them there.
+//! - [`NodeVault`] is what a node's calls seal and open with: a keyring and the callee secret.
 
 mod file;
 mod persons;
 mod requests;
 mod secret;
+mod vault;
 
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, read_secret_file};
+pub use vault::NodeVault;
 pub(crate) use secret::{hex, put_secret_file, random, sync_folder_of};
 
 use crate::dice::Dice;
