@@ -5,8 +5,10 @@
 
 pub mod callee;
 pub mod carrier;
+pub mod checkers;
 pub mod exchange;
 pub mod grammar;
 pub mod ledger;
 pub mod seed;
 pub mod sound;
+pub mod world;

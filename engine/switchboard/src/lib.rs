@@ -17,6 +17,7 @@ mod ending;
 mod heard;
 mod intake;
 mod journal;
+mod look;
 mod recovery;
 mod slots;
 mod timers;
@@ -24,6 +25,8 @@ mod waiting;
 
 pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
+pub use look::InUse;
+pub use recovery::Unfollowable;
 
 use call::{Effect, Signal};
 use campaign::{Batch, Item, Redials};

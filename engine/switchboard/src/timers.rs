@@ -42,6 +42,10 @@ impl Timers {
         self.due.pop_first().map(|(_, index, timer)| (index, timer))
     }
 
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
     pub fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, ..)| *at)
     }

@@ -15,8 +15,8 @@ mod vault;
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, read_secret_file};
-pub use vault::NodeVault;
 pub(crate) use secret::{hex, put_secret_file, random, sync_folder_of};
+pub use vault::NodeVault;
 
 use crate::dice::Dice;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

@@ -85,7 +85,9 @@ impl Media {
         injected: &mut Injected,
     ) -> Option<MediaHeard> {
         let (stream, act): (StreamId, fn(&mut Stream, Duration)) = match order {
-            MediaOrder::Open { stream, .. } => return Some(self.open_stream(stream, now, injected)),
+            MediaOrder::Open { stream, .. } => {
+                return Some(self.open_stream(stream, now, injected));
+            }
             MediaOrder::Connect { stream, agreed } => {
                 if let Some(known) = self.streams.get_mut(&stream) {
                     known.codec = Some(agreed.codec);
@@ -119,7 +121,12 @@ impl Media {
         None
     }
 
-    fn open_stream(&mut self, stream: StreamId, now: Duration, injected: &mut Injected) -> MediaHeard {
+    fn open_stream(
+        &mut self,
+        stream: StreamId,
+        now: Duration,
+        injected: &mut Injected,
+    ) -> MediaHeard {
         if self.dice.happens(self.plan.no_port) {
             injected.count(Injury::NoPort);
             return MediaHeard::OpenFailed { stream, why: "no port is left".into() };
@@ -196,14 +203,20 @@ impl Media {
         }
     }
 
-    fn close(&mut self, id: StreamId, now: Duration, injected: &mut Injected) -> Option<MediaHeard> {
+    fn close(
+        &mut self,
+        id: StreamId,
+        now: Duration,
+        injected: &mut Injected,
+    ) -> Option<MediaHeard> {
         let stream = self.streams.remove(&id)?;
         self.by_local.remove(&stream.local);
         if self.dice.happens(self.plan.report_lost) {
             injected.count(Injury::ReportLost);
             return None;
         }
-        let since = |from: Option<Duration>| from.map_or(0, |at| now.saturating_sub(at).as_millis());
+        let since =
+            |from: Option<Duration>| from.map_or(0, |at| now.saturating_sub(at).as_millis());
         let report = Report {
             codec: stream.codec,
             sent: (since(stream.answered) / PACKET_MS) as u32,

@@ -5,12 +5,6 @@
 //! leaves to chance (the fate of each message) hangs on its seed and on whose message it is, so
 //! that leaving one call out moves nothing for the others.
 
-mod random;
-mod text;
-
-pub use random::Wish;
-pub use text::{PlanError, written};
-
 use std::time::Duration;
 
 /// All that a run follows from.
@@ -196,7 +190,7 @@ impl Numbers {
         match self {
             Self::Told(numbers) => Box::new((1..).zip(numbers.iter().cloned())),
             Self::Made { count, shard, of } => {
-                let own = |line: &u32| line % of == *shard;
+                let own = move |line: &u32| line % *of == *shard;
                 Box::new((1..=*count).filter(own).map(|line| (line, made_number(line))))
             }
         }
@@ -206,7 +200,9 @@ impl Numbers {
     pub fn count(&self) -> u32 {
         match self {
             Self::Told(numbers) => numbers.len() as u32,
-            Self::Made { count, shard, of } => (1..=*count).filter(|n| n % of == *shard).count() as u32,
+            Self::Made { count, shard, of } => {
+                (1..=*count).filter(|n| n % of == *shard).count() as u32
+            }
         }
     }
 }

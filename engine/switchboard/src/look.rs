@@ -1,0 +1,45 @@
+//! A look from outside at what is up: for who watches, and for who checks that nothing leaks.
+
+use crate::Switchboard;
+use call::Call;
+use routing::GatewayIndex;
+use schemas::{CallId, Pseudonyms, Vault};
+
+/// What calls hold at this moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InUse {
+    /// Calls that have not ended.
+    pub calls: usize,
+    /// Lanes of the node.
+    pub lanes: u32,
+    /// Lanes of each gateway.
+    pub gateways: Vec<u32>,
+    /// Lanes of each batch.
+    pub batches: Vec<u32>,
+    /// Timers that run.
+    pub timers: usize,
+    /// Redials that are promised.
+    pub redials: usize,
+}
+
+impl<V: Vault + Pseudonyms> Switchboard<V> {
+    /// What calls hold now.
+    pub fn in_use(&self) -> InUse {
+        let gateways = 0..self.routing.len();
+        InUse {
+            calls: self.slots.len(),
+            lanes: self.lanes.taken(),
+            gateways: gateways.map(|index| self.routing.live(GatewayIndex(index))).collect(),
+            batches: self.batches.iter().map(|(batch, _)| batch.live()).collect(),
+            timers: self.timers.len(),
+            redials: self.redials.len(),
+        }
+    }
+
+    /// Every call that has not ended and is in the log, and whether events of it are on their way
+    /// there.
+    pub fn calls(&self) -> impl Iterator<Item = (CallId, &Call, bool)> {
+        let slots = self.slots.iter().filter(|slot| !slot.unborn);
+        slots.map(|slot| (slot.id, &slot.call, slot.in_flight > 0))
+    }
+}
