@@ -4,7 +4,24 @@
 //! A checker is told what happens, as it happens, and looks at what is left at the end. It knows
 //! nothing of how the engine works: only the log, the wire and the carriers' books.
 
-use crate::world::{Ending, Fact};
+mod a_call_keeps_its_times;
+mod a_command_makes_one_call;
+mod a_number_gets_what_it_chooses;
+mod a_redial_comes_as_promised;
+mod an_ack_waits_for_its_answer;
+mod an_answer_is_acknowledged_and_closed;
+mod an_invite_waits_for_its_dial_started;
+mod every_call_ends_once;
+mod limits_hold;
+mod no_number_can_be_read;
+mod nobody_is_rung_twice;
+mod nothing_leaks;
+mod records_are_a_fold;
+mod records_say_what_was_on_the_wire;
+mod replay_is_live;
+mod what_was_told_is_in_the_log;
+
+use crate::world::{Ending, Fact, Plan};
 use schemas::call::CallEvent;
 use schemas::{CallId, Recorded};
 use std::time::Duration;
@@ -32,6 +49,8 @@ pub struct Findings {
     at: Duration,
 }
 
+/// Worlds of more calls have the cheap checkers alone.
+const SMALL: u32 = 20_000;
 /// So many are kept: the first says most.
 const KEPT_MAX: usize = 20;
 
@@ -50,12 +69,52 @@ impl Findings {
 pub trait Checker: Send {
     /// The sentence.
     fn says(&self) -> &'static str;
+    /// The world begins.
+    fn open(&mut self, _plan: &Plan) {}
     /// Something happened.
     fn see(&mut self, _fact: &Fact<'_>, _at: Duration, _findings: &mut Findings) {}
     /// After the end the whole log is read once more: its next event.
-    fn reread(&mut self, _event: &Recorded<CallEvent>, _findings: &mut Findings) {}
+    fn reread(&mut self, _event: &Recorded<CallEvent>, _body: &[u8], _findings: &mut Findings) {}
     /// The world has come to rest, and the log was read.
     fn close(&mut self, _end: &Ending<'_>, _findings: &mut Findings) {}
+}
+
+type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::FixedState>;
+type Set<K> = hashbrown::HashSet<K, foldhash::fast::FixedState>;
+
+/// A call, short: ids are hashes, and eight bytes of one tell millions apart.
+fn short(call: CallId) -> u64 {
+    u64::from_le_bytes(call.0[..8].try_into().expect("eight of sixteen"))
+}
+
+/// Every checker.
+fn all() -> Vec<Box<dyn Checker>> {
+    let mut all = cheap();
+    all.extend([
+        Box::<a_call_keeps_its_times::Times>::default() as Box<dyn Checker>,
+        Box::<a_command_makes_one_call::Commands>::default(),
+        Box::<a_number_gets_what_it_chooses::Choices>::default(),
+        Box::<a_redial_comes_as_promised::Redials>::default(),
+        Box::<an_ack_waits_for_its_answer::Acks>::default(),
+        Box::<no_number_can_be_read::Numbers>::default(),
+        Box::<nobody_is_rung_twice::Rings>::default(),
+        Box::<records_are_a_fold::Records>::default(),
+        Box::<records_say_what_was_on_the_wire::Wire>::default(),
+        Box::<replay_is_live::Replay>::default(),
+        Box::<what_was_told_is_in_the_log::Told>::default(),
+    ]);
+    all
+}
+
+/// Those that cost little at every step of a large world.
+fn cheap() -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::<every_call_ends_once::Ends>::default(),
+        Box::<an_invite_waits_for_its_dial_started::Invites>::default(),
+        Box::<an_answer_is_acknowledged_and_closed::Books>::default(),
+        Box::<limits_hold::Limits>::default(),
+        Box::<nothing_leaks::Leaks>::default(),
+    ]
 }
 
 /// All checkers of a world.
@@ -66,8 +125,10 @@ pub struct Checkers {
 }
 
 impl Checkers {
-    /// These.
-    pub fn new(checkers: Vec<Box<dyn Checker>>) -> Self {
+    /// Those that a world of this plan can afford.
+    pub fn of(plan: &Plan) -> Self {
+        let mut checkers = if plan.count() > SMALL { cheap() } else { all() };
+        checkers.iter_mut().for_each(|checker| checker.open(plan));
         Self { checkers, findings: Findings::default() }
     }
 
@@ -81,10 +142,10 @@ impl Checkers {
     }
 
     /// The log is read once more: its next event.
-    pub fn reread(&mut self, event: &Recorded<CallEvent>) {
+    pub fn reread(&mut self, event: &Recorded<CallEvent>, body: &[u8]) {
         for checker in &mut self.checkers {
             self.findings.checker = checker.says();
-            checker.reread(event, &mut self.findings);
+            checker.reread(event, body, &mut self.findings);
         }
     }
 

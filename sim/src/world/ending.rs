@@ -67,6 +67,7 @@ impl<F: Machine> World<F> {
     /// Looks at what is left, and lets the checkers look.
     pub fn close(mut self) -> Summary {
         let mut sums = Sums::default();
+        self.look(self.outside.at);
         if let Some(node) = &self.node {
             let checkers = &mut self.outside.checkers;
             let mut after = Position(0);
@@ -83,7 +84,7 @@ impl<F: Machine> World<F> {
                 after = last.position;
                 for stored in &stored {
                     if let Some(event) = sums.take(stored) {
-                        checkers.reread(&event);
+                        checkers.reread(&event, &stored.encoded.body);
                     }
                 }
             }

@@ -3,14 +3,15 @@
 use crate::ledger::Entry;
 use crate::world::glimpse::Glimpse;
 use crate::world::plan::Boundary;
+use call::Call;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::commands::PlaceCall;
 use schemas::{CallId, Recorded};
 use std::net::SocketAddr;
+use store::Reader;
 use switchboard::Answer;
 
 /// Something that happened in a world.
-#[derive(Debug)]
 pub enum Fact<'a> {
     /// A command is handed to the engine, for the `nth` time (from 1).
     Given(&'a PlaceCall, u32),
@@ -47,6 +48,13 @@ pub enum Fact<'a> {
         life: u32,
         /// Calls that the one before left open.
         unfinished: usize,
+    },
+    /// A moment to look at what is in memory and in the log.
+    Looked {
+        /// What is durable.
+        log: &'a dyn Reader,
+        /// Every call that has not ended and has no event on its way.
+        calls: &'a [(CallId, &'a Call)],
     },
     /// The engine is gone.
     Gone(&'a Gone),

@@ -69,6 +69,9 @@ pub struct World<F: Machine> {
     disturbed: Vec<(Duration, Duration)>,
     calm_since: Option<Duration>,
     over: bool,
+    node_turns: u64,
+    /// After so many turns of the node memory and log are compared.
+    look_every: u64,
     turns: (Duration, u32),
 }
 
@@ -156,6 +159,8 @@ impl<F: Machine> World<F> {
             disturbed: Vec::new(),
             calm_since: None,
             over: false,
+            node_turns: 0,
+            look_every: 211,
             turns: (Duration::ZERO, 0),
         }
     }
@@ -271,6 +276,10 @@ impl<F: Machine> World<F> {
         }
         let Some(node) = &mut self.node else { return };
         let turned = node.turn(at, &mut self.outside);
+        self.node_turns += 1;
+        if turned.is_err() || self.node_turns.is_multiple_of(self.look_every) {
+            self.look(at);
+        }
         self.mind_death(turned, at);
         for peer in std::mem::take(&mut self.outside.failed) {
             self.outside.injected.count(Injury::TransportFailed);
@@ -281,6 +290,15 @@ impl<F: Machine> World<F> {
         for (later, place) in self.outside.drivers.again() {
             self.todo.put(at + later, Todo::Give(place));
         }
+    }
+
+    /// Shows memory and log to who wants to compare them.
+    fn look(&mut self, at: Duration) {
+        let Some(node) = &self.node else { return };
+        let still = |(id, call, moves): (_, _, bool)| (!moves).then_some((id, call));
+        let calls: Vec<_> = node.board().calls().filter_map(still).collect();
+        let fact = Fact::Looked { log: node.reader(), calls: &calls };
+        self.outside.checkers.see(at, &fact);
     }
 
     /// Everything was asked for, answered and done, and nothing more is to come.

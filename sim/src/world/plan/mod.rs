@@ -5,6 +5,10 @@
 //! leaves to chance (the fate of each message) hangs on its seed and on whose message it is, so
 //! that leaving one call out moves nothing for the others.
 
+mod random;
+
+pub use random::Wish;
+
 use std::time::Duration;
 
 /// All that a run follows from.

@@ -1,0 +1,83 @@
+//! The ACK of a 2xx leaves when `CallAnswered` is durable: else nobody would know of a callee who
+//! talks into a dead line. What we cancelled, gave up or had twice is acknowledged at once.
+
+use super::{Checker, Findings, Map};
+use crate::seed::fingerprint;
+use crate::world::Fact;
+use schemas::CallId;
+use schemas::call::CallEvent;
+use std::time::Duration;
+
+/// After so long the user agent closes an answer that nobody accepts by itself.
+const ACCEPT_WITHIN: Duration = Duration::from_millis(9_900);
+
+#[derive(Default)]
+pub struct Acks {
+    /// Calls that are up and have no answer, by Call-ID: who, the branch of its INVITE, and when
+    /// its first 2xx came.
+    waiting: Map<u64, Waiting>,
+    by_call: Map<CallId, u64>,
+}
+
+struct Waiting {
+    call: CallId,
+    branch: u64,
+    answered: Option<Duration>,
+}
+
+impl Acks {
+    fn forget(&mut self, call: CallId) {
+        if let Some(waiting) = self.by_call.remove(&call) {
+            self.waiting.remove(&waiting);
+        }
+    }
+}
+
+impl Checker for Acks {
+    fn says(&self) -> &'static str {
+        "an ACK waits for its CallAnswered"
+    }
+
+    fn see(&mut self, fact: &Fact<'_>, at: Duration, findings: &mut Findings) {
+        match fact {
+            Fact::Durable(event) => {
+                let Some(call) = event.stream.as_call() else { return };
+                match &event.event {
+                    CallEvent::DialStarted(dial) => {
+                        let id = fingerprint(&dial.sip_call_id);
+                        let branch = fingerprint(&dial.branch);
+                        self.waiting.insert(id, Waiting { call, branch, answered: None });
+                        self.by_call.insert(call, id);
+                    }
+                    CallEvent::CallAnswered(_)
+                    | CallEvent::CancelIssued(_)
+                    | CallEvent::CallEnded(_)
+                    | CallEvent::TryFailed(_) => self.forget(call),
+                    _ => {}
+                }
+            }
+            Fact::Arrived { glimpse, .. } => {
+                if glimpse.status_of("INVITE").is_some_and(|status| status / 100 == 2)
+                    && let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id))
+                {
+                    waiting.answered.get_or_insert(at);
+                }
+            }
+            Fact::Left { glimpse, .. } if glimpse.request() == Some("ACK") => {
+                let Some(waiting) = self.waiting.get(&fingerprint(glimpse.call_id)) else { return };
+                // The ACK of a refusal goes by the branch of its INVITE (RFC 3261, 17.1.1.3).
+                let base = glimpse.branch.split('.').next().unwrap_or_default();
+                let given_up = waiting.answered.is_some_and(|came| at >= came + ACCEPT_WITHIN);
+                if fingerprint(base) != waiting.branch && !given_up {
+                    let call = Some(waiting.call);
+                    findings.add(call, "the ACK of its 2xx leaves too early".to_owned());
+                }
+            }
+            Fact::Gone(_) => {
+                self.waiting.clear();
+                self.by_call.clear();
+            }
+            _ => {}
+        }
+    }
+}

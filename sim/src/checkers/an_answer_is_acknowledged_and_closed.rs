@@ -1,0 +1,61 @@
+//! By the carriers' books: every final is acknowledged, and nobody is left in an open call.
+
+use super::{Checker, Findings};
+use crate::ledger::Entry;
+use crate::world::{Ending, Fact, disturbed};
+use std::time::Duration;
+
+/// So long an answer is repeated, and so long after it a BYE.
+const PATIENCE_MS: u64 = 70_000;
+
+#[derive(Default)]
+pub struct Books {
+    /// What owes something: whether it had to is known when the world is over.
+    suspects: Vec<Entry>,
+}
+
+/// So many are looked at in the end.
+const SUSPECTS_MAX: usize = 10_000;
+
+impl Books {
+    fn look(&mut self, entry: &Entry) {
+        let misled = entry.misdirected > 0;
+        if (!entry.is_settled() || misled) && self.suspects.len() < SUSPECTS_MAX {
+            self.suspects.push(entry.clone());
+        }
+    }
+}
+
+impl Checker for Books {
+    fn says(&self) -> &'static str {
+        "an answer is acknowledged and closed"
+    }
+
+    fn see(&mut self, fact: &Fact<'_>, _: Duration, _: &mut Findings) {
+        if let Fact::Booked { entry, .. } = fact {
+            self.look(entry);
+        }
+    }
+
+    fn close(&mut self, end: &Ending<'_>, findings: &mut Findings) {
+        end.open_entries.iter().for_each(|(_, entry)| self.look(entry));
+        for entry in &self.suspects {
+            let from = Duration::from_millis(entry.received_ms);
+            let until = entry.ended_ms.max(entry.final_ms).max(entry.received_ms) + PATIENCE_MS;
+            if disturbed(end.disturbed, from, Duration::from_millis(until)) {
+                continue;
+            }
+            let Entry { call_id, status, plan, .. } = entry;
+            let what = format!(
+                "{call_id} ({plan}, {status}): {} open, {} unacknowledged, {} ACKs for {} answers, {} CANCELs, {} misdirected",
+                entry.open,
+                entry.unacked,
+                entry.acks,
+                entry.answers,
+                entry.cancels,
+                entry.misdirected
+            );
+            findings.add(None, what);
+        }
+    }
+}
