@@ -408,7 +408,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(slot.id)));
             }
         }
-        let mut ended = None;
+        let (mut ended, mut try_failed) = (None, false);
         for event in events {
             match slot.call.evolve(&event, at) {
                 Ok(asked) => effects.extend(asked),
@@ -421,12 +421,16 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             tracing::info!(call = %slot.id, state = slot.call.state().name(), "{}", event.name());
             match event {
-                CallEvent::TryFailed(_) => Self::try_is_over(&mut self.routing, slot),
+                CallEvent::TryFailed(_) => try_failed = true,
                 CallEvent::CallEnded(end) => ended = Some(end),
                 _ => {}
             }
         }
         self.run(key, effects, now);
+        // Not before its audio is told to close: that goes by the name of its try.
+        if let Some(slot) = self.slots.get_mut(key).filter(|_| try_failed) {
+            Self::try_is_over(&mut self.routing, slot);
+        }
         match ended {
             Some(ended) => self.end(key, ended, now),
             None => self.hear_held(key, now),

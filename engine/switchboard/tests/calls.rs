@@ -113,6 +113,26 @@ fn a_carrier_fault_leads_to_the_next_gateway_and_a_busy_callee_does_not() {
     assert_eq!((world.dials().len(), world.ended), (2, 1));
 }
 
+// Found by the simulation: each try that a carrier refused left a port of audio open.
+#[test]
+fn the_audio_of_a_try_that_failed_is_closed_before_the_next_one_opens() {
+    let mut world = World::new(vec![gateway("a"), gateway("b")]);
+    world.place(PlaceCall { prompt: Some("hello".into()), ..command("c1", "+15550001") });
+    let first = world.last_leg();
+    world.refuses(first, RefusalSource::Network(503));
+    let second = world.last_leg();
+    let streams: Vec<(bool, u64)> = world
+        .media
+        .iter()
+        .filter_map(|order| match order {
+            MediaOrder::Open { stream, .. } => Some((true, stream.0)),
+            MediaOrder::Close { stream } => Some((false, stream.0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(streams, [(true, first.0), (false, first.0), (true, second.0)]);
+}
+
 #[test]
 fn the_rate_and_the_lanes_of_a_batch_hold() {
     let mut world = one_gateway();
