@@ -11,4 +11,5 @@ pub mod grammar;
 pub mod ledger;
 pub mod seed;
 pub mod sound;
+pub mod story;
 pub mod world;

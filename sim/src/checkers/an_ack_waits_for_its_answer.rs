@@ -22,7 +22,7 @@ pub struct Acks {
 struct Waiting {
     call: CallId,
     branch: u64,
-    answered: Option<Duration>,
+    answered: Option<(Duration, u64)>,
 }
 
 impl Acks {
@@ -60,15 +60,21 @@ impl Checker for Acks {
                 if glimpse.status_of("INVITE").is_some_and(|status| status / 100 == 2)
                     && let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id))
                 {
-                    waiting.answered.get_or_insert(at);
+                    // One that leads nowhere is closed at once (RFC 3261, 12.1.1 wants a Contact).
+                    let came = if glimpse.has_contact { at } else { Duration::ZERO };
+                    waiting.answered.get_or_insert((came, fingerprint(glimpse.to_tag)));
                 }
             }
             Fact::Left { glimpse, .. } if glimpse.request() == Some("ACK") => {
                 let Some(waiting) = self.waiting.get(&fingerprint(glimpse.call_id)) else { return };
                 // The ACK of a refusal goes by the branch of its INVITE (RFC 3261, 17.1.1.3).
                 let base = glimpse.branch.split('.').next().unwrap_or_default();
-                let given_up = waiting.answered.is_some_and(|came| at >= came + ACCEPT_WITHIN);
-                if fingerprint(base) != waiting.branch && !given_up {
+                // Another phone of a fork is of no use to anybody and is closed at once.
+                let tag = fingerprint(glimpse.to_tag);
+                let may = waiting.answered.is_some_and(|(came, first)| {
+                    at >= came + ACCEPT_WITHIN || tag != first
+                });
+                if fingerprint(base) != waiting.branch && !may {
                     let call = Some(waiting.call);
                     findings.add(call, "the ACK of its 2xx leaves too early".to_owned());
                 }

@@ -19,7 +19,8 @@ const SUSPECTS_MAX: usize = 10_000;
 
 impl Books {
     fn look(&mut self, entry: &Entry) {
-        let misled = entry.misdirected > 0;
+        // Without a Contact nobody knows where it sits.
+        let misled = entry.misdirected > 0 && entry.plan != "no-contact";
         if (!entry.is_settled() || misled) && self.suspects.len() < SUSPECTS_MAX {
             self.suspects.push(entry.clone());
         }

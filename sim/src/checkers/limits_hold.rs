@@ -75,13 +75,7 @@ impl Limits {
         }
         match self.up.insert(call, (place, of_list)) {
             Some((before, _)) => self.gateways[before].up -= 1,
-            None => {
-                self.of_list += usize::from(of_list);
-                let first = of_list.then_some(()).and(self.list_rate.as_mut());
-                if let Some(count) = first.and_then(|rate| rate.start(at)) {
-                    findings.add(Some(call), format!("{count} calls of the list in a second"));
-                }
-            }
+            None => self.of_list += usize::from(of_list),
         }
         let gateway = &mut self.gateways[place];
         gateway.up += 1;
@@ -110,7 +104,9 @@ impl Limits {
     fn durable(&mut self, event: &Recorded<CallEvent>, findings: &mut Findings) {
         let Some(call) = event.stream.as_call() else { return };
         match &event.event {
-            CallEvent::CallRequested(requested) => self.requested(call, requested),
+            CallEvent::CallRequested(requested) => {
+                self.requested(call, requested, event.at, findings);
+            }
             CallEvent::DialStarted(dial) => self.dialled(call, &dial.gateway, event.at, findings),
             CallEvent::TryFailed(_) => self.over(call),
             CallEvent::CallEnded(_) => {
@@ -121,10 +117,20 @@ impl Limits {
         }
     }
 
-    fn requested(&mut self, call: CallId, requested: &CallRequested) {
+    fn requested(
+        &mut self,
+        call: CallId,
+        requested: &CallRequested,
+        at: Timestamp,
+        findings: &mut Findings,
+    ) {
         let CallRequested { item, not_before, deadline, attempt, .. } = requested;
         // A redial of the list has a lane of it, and no turn of its rate.
         let of_list = item.is_some() && *attempt == 1;
+        let rate = self.list_rate.as_mut().filter(|_| of_list);
+        if let Some(count) = rate.and_then(|rate| rate.start(at)) {
+            findings.add(Some(call), format!("{count} calls of the list in a second"));
+        }
         if of_list || not_before.is_some() || deadline.is_some() {
             let asked = Asked { of_list, not_before: *not_before, deadline: *deadline };
             self.asked.insert(call, asked);

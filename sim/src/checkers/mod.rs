@@ -132,6 +132,13 @@ impl Checkers {
         Self { checkers, findings: Findings::default() }
     }
 
+    /// The same, and one more.
+    #[must_use]
+    pub fn with(mut self, checker: Box<dyn Checker>) -> Self {
+        self.checkers.push(checker);
+        self
+    }
+
     /// Tells all of them what happened.
     pub fn see(&mut self, at: Duration, fact: &Fact<'_>) {
         self.findings.at = at;

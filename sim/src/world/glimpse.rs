@@ -29,6 +29,8 @@ pub struct Glimpse<'a> {
     pub to_tag: &'a str,
     /// Its From tag.
     pub from_tag: &'a str,
+    /// Whether it has a Contact.
+    pub has_contact: bool,
 }
 
 impl<'a> Glimpse<'a> {
@@ -48,7 +50,7 @@ impl<'a> Glimpse<'a> {
             }
         };
         let mut glimpse =
-            Self { line, call_id: "", cseq: 0, method: "", branch: "", to_tag: "", from_tag: "" };
+            Self { line, call_id: "", cseq: 0, method: "", branch: "", to_tag: "", from_tag: "", has_contact: false };
         for line in lines {
             match line.as_bytes() {
                 [b'V', b'i', b'a', b':', ..] if glimpse.branch.is_empty() => {
@@ -58,6 +60,7 @@ impl<'a> Glimpse<'a> {
                 [b'F', b'r', b'o', b'm', b':', ..] => {
                     glimpse.from_tag = param(line, ";tag=").unwrap_or("");
                 }
+                [b'C', b'o', b'n', b't', b'a', b'c', b't', b':', ..] => glimpse.has_contact = true,
                 [b'C', b'a', b'l', b'l', b'-', b'I', b'D', b':', rest @ ..] => {
                     glimpse.call_id = from_utf8(rest).ok()?.trim();
                 }
@@ -70,6 +73,14 @@ impl<'a> Glimpse<'a> {
             }
         }
         (!glimpse.call_id.is_empty() && !glimpse.method.is_empty()).then_some(glimpse)
+    }
+
+    /// It in a few words.
+    pub fn title(&self) -> String {
+        match self.line {
+            Line::Request(method, _) => format!("{method} {}", self.cseq),
+            Line::Response(status) => format!("{status} to {} {}", self.method, self.cseq),
+        }
     }
 
     /// The method of a request; `None` for a response.

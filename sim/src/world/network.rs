@@ -113,21 +113,15 @@ impl Network {
     }
 }
 
-/// The same message with a few bytes wrong, or the half of it, or rubbish.
+/// Rubbish: cut off, scrambled or made up. Never another message that somebody could have meant:
+/// UDP has a checksum.
 fn mangled(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut mangled = bytes.to_vec();
-    let length = mangled.len() as u64;
     match dice.below(4) {
-        0 => mangled.truncate(dice.below(length) as usize),
+        0 => mangled.truncate(dice.below(12) as usize),
         1 => mangled.fill(dice.roll() as u8),
-        _ => {
-            for _ in 0..=dice.below(8) {
-                let place = dice.below(length) as usize;
-                if let Some(byte) = mangled.get_mut(place) {
-                    *byte = dice.roll() as u8;
-                }
-            }
-        }
+        2 => mangled.iter_mut().for_each(|byte| *byte = dice.roll() as u8),
+        _ => mangled.iter_mut().take(7).for_each(|byte| *byte |= 0x80),
     }
     mangled
 }
