@@ -4,7 +4,7 @@
 use crate::slots::{Key, Slot};
 use crate::waiting::SCAN_MAX;
 use crate::{Answer, BatchIndex, Now, Output, Switchboard, Ticket};
-use call::{Call, Cleared, Signal};
+use call::{Call, Cleared, Signal, Timer};
 use campaign::{BatchOptions, Item, Turn};
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
@@ -168,7 +168,11 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         now: Now,
     ) -> Key {
         let key = self.seat(id, requested, batch, now);
-        let signal = match self.slots[key].call.facts().requested.not_before {
+        let asked = &self.slots[key].call.facts().requested;
+        let too_late = asked.deadline.is_some_and(|deadline| deadline < now.utc);
+        let signal = match asked.not_before {
+            // Given late, or due while nothing ran: its timer would fire behind its INVITE.
+            _ if too_late => Signal::TimerFired(Timer::Deadline),
             Some(at) if at > now.utc => Signal::MustWait(QueueCause::NotBefore),
             _ => match self.clearance(key, now) {
                 Clearance::Way(gateway, leg, way) => {
