@@ -280,8 +280,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// earlier is harmless.
     pub fn next_timeout(&self, now: Now) -> Option<Duration> {
         let timer = self.timers.next();
+        // A drain starts neither redials nor calls whose hour comes.
         let redial = self.redials.next_at().filter(|_| !self.draining);
-        let later = self.waiting.next_at();
+        let later = self.waiting.next_at().filter(|_| !self.draining);
         let by_clock = [timer, redial, later].into_iter().flatten().min();
         let by_clock = by_clock.map(|at| now.mono + at.since(now.utc));
         by_clock.into_iter().chain(self.wake).min()

@@ -369,6 +369,18 @@ fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     assert_eq!((world.dials().len(), world.ended), (2, 2));
 }
 
+// Found by the simulation: a node that drained spun until it stopped.
+#[test]
+fn a_call_whose_hour_comes_during_a_drain_does_not_keep_the_loop_awake() {
+    let mut world = one_gateway();
+    let not_before = Some(world.now.utc.after(seconds(2)));
+    world.place(PlaceCall { not_before, ..command("c1", "+15550001") });
+    world.hear(Input::Drain);
+    world.pass(seconds(3));
+    let next = world.board.next_timeout(world.now);
+    assert!(next.is_none_or(|at| at > world.now.mono), "{next:?} at {:?}", world.now.mono);
+}
+
 #[test]
 fn a_call_that_another_owner_writes_to_is_given_up() {
     let mut world = one_gateway();
