@@ -61,8 +61,8 @@ impl Checker for Acks {
                     && let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id))
                 {
                     // One that leads nowhere is closed at once (RFC 3261, 12.1.1 wants a Contact).
-                    let came = if glimpse.has_contact { at } else { Duration::ZERO };
-                    waiting.answered.get_or_insert((came, fingerprint(glimpse.to_tag)));
+                    let tag = if glimpse.has_contact { glimpse.to_tag } else { "" };
+                    waiting.answered.get_or_insert((at, fingerprint(tag)));
                 }
             }
             Fact::Left { glimpse, .. } if glimpse.request() == Some("ACK") => {

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// So long an answer is repeated, and so long after it a BYE.
 const PATIENCE_MS: u64 = 70_000;
 
+/// After one crash, if it is not gone for longer, the next process closes what was open.
+const DOWN_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 pub struct Books {
     /// What owes something: whether it had to is known when the world is over.
@@ -21,7 +24,9 @@ impl Books {
     fn look(&mut self, entry: &Entry) {
         // Without a Contact nobody knows where it sits.
         let misled = entry.misdirected > 0 && entry.plan != "no-contact";
-        if (!entry.is_settled() || misled) && self.suspects.len() < SUSPECTS_MAX {
+        // A BYE that overtakes the ACK ends the repeats of the 200 as well.
+        let closed = entry.status / 100 == 2 && entry.byes > 0 && entry.open + entry.unacked == 0;
+        if (!(entry.is_settled() || closed) || misled) && self.suspects.len() < SUSPECTS_MAX {
             self.suspects.push(entry.clone());
         }
     }
@@ -43,7 +48,11 @@ impl Checker for Books {
         for entry in &self.suspects {
             let from = Duration::from_millis(entry.received_ms);
             let until = entry.ended_ms.max(entry.final_ms).max(entry.received_ms) + PATIENCE_MS;
-            if disturbed(end.disturbed, from, Duration::from_millis(until)) {
+            let until = Duration::from_millis(until);
+            let hit = end.crashed.iter().filter(|(at, _)| *at <= until && from <= *at);
+            let gone: Vec<&(Duration, Duration)> = hit.collect();
+            let long = gone.iter().any(|(from, to)| *to - *from > DOWN_MAX);
+            if gone.len() > 1 || long || disturbed(end.disturbed, from, until) {
                 continue;
             }
             let Entry { call_id, status, plan, .. } = entry;

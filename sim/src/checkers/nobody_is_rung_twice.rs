@@ -23,6 +23,7 @@ struct Heard {
     gateway: String,
     rang: bool,
     refused: Option<u16>,
+    over: bool,
 }
 
 /// What a callee says, or a network that knows him: there is no use in asking another carrier.
@@ -61,6 +62,13 @@ impl Checker for Rings {
                         let id = fingerprint(&dial.sip_call_id);
                         self.dialled(call, id, &dial.gateway, findings);
                     }
+                    // What comes after is for nobody.
+                    CallEvent::TryFailed(_) => {
+                        let tries = self.calls.get(&call).into_iter().flatten();
+                        for id in tries {
+                            self.tries.entry(*id).and_modify(|heard| heard.over = true);
+                        }
+                    }
                     CallEvent::CallEnded(_) => {
                         let tries = self.calls.remove(&call).unwrap_or_default();
                         tries.iter().for_each(|id| drop(self.tries.remove(id)));
@@ -70,8 +78,9 @@ impl Checker for Rings {
             }
             Fact::Arrived { glimpse, .. } => {
                 let Some(heard) = self.tries.get_mut(&fingerprint(glimpse.call_id)) else { return };
-                match glimpse.status_of("INVITE") {
-                    Some(180..=189) => heard.rang = true,
+                match glimpse.status_of("INVITE").filter(|_| !heard.over) {
+                    // One that a refusal overtook tells nothing any more.
+                    Some(180..=189) => heard.rang |= heard.refused.is_none(),
                     Some(status @ 300..) if heard.refused.is_none() => {
                         heard.refused = Some(status);
                     }

@@ -30,6 +30,8 @@ pub struct Ending<'a> {
     pub open_entries: Vec<(usize, Entry)>,
     /// When the world was hit by what may cost a call its end.
     pub disturbed: &'a [(Duration, Duration)],
+    /// When the node was gone, from and to.
+    pub crashed: &'a [(Duration, Duration)],
 }
 
 /// Whether one of these spans touches the time between two moments.
@@ -104,6 +106,7 @@ impl<F: Machine> World<F> {
             streams: node.map_or(0, |node| node.media.open()),
             open_entries,
             disturbed: &self.disturbed,
+            crashed: &self.crashed,
         };
         self.outside.checkers.close(&ending);
         let (violations, violation_count) = self.outside.checkers.findings();

@@ -48,7 +48,10 @@ impl<F: Machine> World<F> {
             Todo::Start => self.start_node(at),
             Todo::Mishap(place) => self.mishap(place, at),
             Todo::Disarm => self.outside.armed = None,
-            Todo::DiskWell => self.set_disk(DiskFaults::default()),
+            Todo::DiskWell => {
+                self.disk_trouble = self.disk_trouble.filter(|t| *t == Injury::DiskDied);
+                self.set_disk(DiskFaults::default());
+            }
             Todo::Give(place) => self.give(place, at),
             Todo::End(place) => {
                 let call = self.outside.drivers.call(place);
@@ -114,8 +117,10 @@ impl<F: Machine> World<F> {
                 if let Some(node) = &mut self.node {
                     node.slow_until = at + lasts;
                 }
+                self.disturb(at, at + lasts + AFTERMATH);
             }
             Mishap::FailedSync => {
+                self.disk_trouble = Some(Injury::FailedSync);
                 self.set_disk(DiskFaults { failed_sync_one_in: 1, ..DiskFaults::default() });
             }
             Mishap::ShortWrites(lasts) => {
@@ -124,12 +129,15 @@ impl<F: Machine> World<F> {
                 self.todo.put(at + lasts, Todo::DiskWell);
             }
             Mishap::FullDisk(lasts) => {
+                self.disk_trouble = Some(Injury::DiskFull);
                 self.set_disk(DiskFaults { capacity_bytes: 1, ..DiskFaults::default() });
                 self.todo.put(at + lasts, Todo::DiskWell);
             }
-            Mishap::DeadDisk(operations) => self.disks.log.die_after(operations.into()),
+            Mishap::DeadDisk(operations) => {
+                self.disk_trouble = Some(Injury::DiskDied);
+                self.disks.log.die_after(operations.into());
+            }
         }
-        self.last_mishap = Some(mishap);
     }
 
     fn restart_carrier(&mut self, place: usize, at: Duration) {
@@ -181,23 +189,20 @@ impl<F: Machine> World<F> {
             log: self.disks.log.crash(power),
             keys: self.disks.keys.as_ref().map(|keys| keys.crash(power)),
         };
+        self.disk_trouble = None;
         self.set_disk(DiskFaults::default());
-        self.disturb(at, at + down + AFTERMATH);
+        self.crashed.push((at, at + down));
         self.todo.put(at + down, Todo::Start);
     }
 
     fn broke(&mut self, why: &str, at: Duration) {
-        let injury = match &self.last_mishap {
-            Some(Mishap::FailedSync) => Injury::FailedSync,
-            Some(Mishap::FullDisk(_)) => Injury::DiskFull,
-            Some(Mishap::DeadDisk(_)) => Injury::DiskDied,
-            _ => {
+        match self.disk_trouble.take() {
+            Some(trouble) => self.outside.injected.count(trouble),
+            None => {
                 let what = why.to_owned();
-                return self.outside.checkers.found("a healthy disk never stops a node", at, what);
+                self.outside.checkers.found("a healthy disk never stops a node", at, what);
             }
-        };
-        self.last_mishap = None;
-        self.outside.injected.count(injury);
+        }
     }
 
     fn start_node(&mut self, at: Duration) {

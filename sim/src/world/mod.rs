@@ -61,12 +61,15 @@ pub struct World<F: Machine> {
     wall_at_start: i64,
     frozen_until: Duration,
     stopped_for: Duration,
-    last_mishap: Option<plan::Mishap>,
+    /// What is the matter with the disk, when something is.
+    disk_trouble: Option<Injury>,
     carriers: Vec<Carrier>,
     todo: Queue<Todo>,
     outside: Outside,
     /// When the world was hit by what may cost a call its end, from and to.
     disturbed: Vec<(Duration, Duration)>,
+    /// When the node was gone, from and to.
+    crashed: Vec<(Duration, Duration)>,
     calm_since: Option<Duration>,
     over: bool,
     node_turns: u64,
@@ -154,9 +157,10 @@ impl<F: Machine> World<F> {
             wall_at_start: 0,
             frozen_until: Duration::ZERO,
             stopped_for: Duration::ZERO,
-            last_mishap: None,
+            disk_trouble: None,
             todo,
             disturbed: Vec::new(),
+            crashed: Vec::new(),
             calm_since: None,
             over: false,
             node_turns: 0,
@@ -219,11 +223,23 @@ impl<F: Machine> World<F> {
         if self.turns.1 > TURNS_MAX || at >= LIFE_MAX {
             let what = match at >= LIFE_MAX {
                 true => format!("{} calls have not ended", self.unfinished()),
-                false => "time stands still".to_owned(),
+                false => format!("time stands still: {}", self.whats_next()),
             };
             self.outside.checkers.found("the world comes to rest", at, what);
             self.over = true;
         }
+    }
+
+    /// Who wants to go on, for the case that nobody gets anywhere.
+    fn whats_next(&self) -> String {
+        let at = self.outside.at;
+        let node = self.node.as_ref().map(|node| node.wants(at));
+        let carriers: Vec<_> = self.carriers.iter().map(|carrier| carrier.exchange.due()).collect();
+        format!(
+            "network {:?}, to do {:?}, node {node:?}, carriers {carriers:?}",
+            self.outside.network.next_at(),
+            self.todo.next_at()
+        )
     }
 
     fn unfinished(&self) -> usize {

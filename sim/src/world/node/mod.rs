@@ -86,13 +86,23 @@ struct Writing {
 impl<F: Machine> Node<F> {
     /// When to call [`Node::turn`] next, if nothing comes in.
     pub fn next(&self, at: Duration) -> Option<Duration> {
+        self.wants(at).into_iter().flatten().min().map(|next| next.max(at))
+    }
+
+    /// When each of its parts wants to go on: user agent, switchboard, the next batch, the one that
+    /// is being written, media.
+    pub fn wants(&self, at: Duration) -> [Option<Duration>; 5] {
         let now = self.clock.now(at);
         let commit = (self.writing.is_none() && self.board.has_batch())
             .then_some(self.committed + COMMIT_EVERY);
-        let mono = [self.agent.poll_timeout(), self.board.next_timeout(now), commit];
-        let mono = mono.into_iter().flatten().map(|mono| self.clock.in_world(mono));
-        let world = [self.writing.as_ref().map(|writing| writing.due), self.media.due()];
-        mono.chain(world.into_iter().flatten()).min().map(|next| next.max(at))
+        let in_world = |mono: Duration| self.clock.in_world(mono);
+        [
+            self.agent.poll_timeout().map(in_world),
+            self.board.next_timeout(now).map(in_world),
+            commit.map(in_world),
+            self.writing.as_ref().map(|writing| writing.due),
+            self.media.due(),
+        ]
     }
 
     /// A message came. What it leads to happens in the next [`Node::turn`].
