@@ -27,6 +27,12 @@ impl Redials {
         self.at.insert(next, at);
     }
 
+    /// One that was taken cannot be made now: it is due once more at `at`.
+    pub fn put_off(&mut self, at: Timestamp, call: CallId, requested: Arc<CallRequested>) {
+        self.due.insert((at, call), requested);
+        self.at.insert(call, at);
+    }
+
     /// The next call was made after all, by this process or the one before.
     pub fn made(&mut self, call: CallId) {
         let _ = self.take(call);

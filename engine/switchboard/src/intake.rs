@@ -20,6 +20,9 @@ use std::time::Duration;
 /// does not keep the messages of live calls waiting.
 const STARTS_PER_ROUND: usize = 256;
 
+/// A redial that is due while its list's lanes are taken asks again after so long.
+const LANE_ASKED_AGAIN: Duration = Duration::from_secs(1);
+
 /// Whether a call may dial now.
 enum Clearance {
     /// Yes, this way.
@@ -116,6 +119,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         for _ in 0..STARTS_PER_ROUND {
             let Some((id, requested)) = self.redials.take_due(now.utc) else { break };
             let batch = self.batch_of(&requested);
+            if batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane()) {
+                self.redials.put_off(now.utc.after(LANE_ASKED_AGAIN), id, requested);
+                continue;
+            }
             self.make(id, requested, batch, now);
         }
         for index in 0..self.batches.len() {

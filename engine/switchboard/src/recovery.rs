@@ -95,7 +95,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         Ok(())
     }
 
-    /// All events are in: the open calls take their places and hear that the engine restarted.
+    /// All events are in, and the batches run: the open calls take their places and hear that the engine restarted.
     /// How many there were.
     pub fn start(&mut self, now: Now) -> usize {
         let Recovery { open, orphans } = {
@@ -121,6 +121,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 // Nothing of it is up in this process: what stood there must not be raised again.
                 self.hear(key, Signal::EngineRestarted, now);
             } else {
+                // It takes a lane of its list as it did before, and no turn of its pace.
+                let batch = self.batch_of(&self.slots[key].call.facts().requested);
+                if let Some(batch) = batch {
+                    self.slots[key].batch = Some(batch);
+                    self.batches[batch.0].0.started(now.mono, false);
+                }
                 self.run(key, standing, now);
                 self.hear(key, Signal::EngineRestarted, now);
             }

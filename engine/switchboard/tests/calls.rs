@@ -351,6 +351,27 @@ fn hanging_up_a_call_by_its_own_id_does_not_reach_the_commands_next_one() {
     assert_eq!(world.board.live(), 1);
 }
 
+// Found by the simulation: redials were dialled beside the calls that filled their list's lanes.
+#[test]
+fn a_redial_of_a_list_waits_for_a_lane_of_its_list() {
+    let mut world = one_gateway();
+    let options = campaign::BatchOptions {
+        concurrency: 1,
+        max_attempts: 2,
+        redial_after_ms: Some(1_000),
+        ..batch_options()
+    };
+    world.run_batch(options, 2);
+    let first = world.last_leg();
+    world.refuses(first, RefusalSource::Network(486));
+    let second = world.last_leg();
+    world.live(seconds(5));
+    assert_eq!(world.dials().len(), 2, "the redial is due, and the lane is taken");
+    world.refuses(second, RefusalSource::Network(486));
+    world.live(seconds(2));
+    assert_eq!(world.dials().len(), 3);
+}
+
 #[test]
 fn a_drain_starts_nothing_more_and_a_shutdown_ends_what_is_up() {
     let mut world = one_gateway();

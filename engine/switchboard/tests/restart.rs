@@ -2,6 +2,7 @@
 
 mod world;
 
+use routing::GatewayOptions;
 use schemas::CallId;
 use schemas::call::CallEvent;
 use schemas::commands::PlaceCall;
@@ -13,13 +14,17 @@ use world::{World, batch_options, command, gateway};
 /// A new process on what became durable.
 fn restart(old: World) -> World {
     let mut world = World::on(world::options(), vec![gateway("a"), gateway("b")], old.log.clone());
+    restart_on(&mut world, old);
+    world
+}
+
+fn restart_on(world: &mut World, old: World) {
     world.now.utc = old.now.utc.after(Duration::from_secs(3));
     for event in old.log.events {
         world.board.replay(event).expect("our own events can be followed");
     }
     world.board.start(world.now);
     world.settle();
-    world
 }
 
 fn outcome_of(world: &World, call: CallId) -> Option<schemas::Outcome> {
@@ -123,6 +128,22 @@ fn the_rest_of_a_batch_is_dialled_after_a_restart_and_nobody_twice() {
     assert!(world.board.is_idle());
     assert_eq!(world.log.count("DialStarted"), 10);
     assert_eq!(world.log.count("CallEnded"), 10);
+}
+
+// Found by the simulation: what a list had waiting took no lane of it after a restart.
+#[test]
+fn a_lists_call_that_waited_at_the_crash_takes_a_lane_of_its_list() {
+    let few = campaign::BatchOptions { concurrency: 1, ..batch_options() };
+    let mut old = World::new(vec![GatewayOptions { max_concurrent: 1, ..gateway("a") }]);
+    old.place(command("c1", "+1"));
+    old.run_batch(few.clone(), 4);
+    assert_eq!(old.dials().len(), 1, "the list's first call waits for the gateway");
+
+    let mut world = World::on(world::options(), vec![gateway("a")], old.log.clone());
+    world.begin_batch(few, 4);
+    restart_on(&mut world, old);
+    world.live(Duration::from_secs(1));
+    assert_eq!(world.dials().len(), 1, "one at once");
 }
 
 #[test]

@@ -261,9 +261,15 @@ impl World {
     }
 
     pub fn run_batch(&mut self, options: BatchOptions, count: u32) {
+        self.begin_batch(options, count);
+        self.settle();
+    }
+
+    /// The batch is there, and nothing of it has had its turn.
+    pub fn begin_batch(&mut self, options: BatchOptions, count: u32) {
         self.items = (1..=count).map(item).collect();
         let batch = Batch::new(options, count + 1, BTreeSet::new());
-        self.hear(Input::RunBatch(Box::new(batch), [9; 16]));
+        self.board.handle(Input::RunBatch(Box::new(batch), [9; 16]), self.now);
     }
 
     /// The INVITEs that were sent.
