@@ -69,13 +69,20 @@ impl Checker for Story {
             Fact::Given(command, nth) => {
                 let call = CallId::of_command(&command.command_id);
                 if Some(call) == self.call {
-                    self.line(at, &format!("given  {} ({nth}): {}", command.command_id, command.phone));
+                    self.line(
+                        at,
+                        &format!("given  {} ({nth}): {}", command.command_id, command.phone),
+                    );
                 }
             }
             Fact::Gone(gone) => {
                 let how = match gone {
                     Gone::Died { before, power } => {
-                        format!("dies before {}{}", before.word(), if *power { ", its power too" } else { "" })
+                        format!(
+                            "dies before {}{}",
+                            before.word(),
+                            if *power { ", its power too" } else { "" }
+                        )
                     }
                     Gone::Broken(why) => format!("stops: {why}"),
                     Gone::Stopped => "has stopped as it was told".to_owned(),
@@ -83,7 +90,10 @@ impl Checker for Story {
                 self.line(at, &format!("====== the engine {how}"));
             }
             Fact::Started { life, unfinished } => {
-                self.line(at, &format!("====== the engine starts ({life}), {unfinished} calls open"));
+                self.line(
+                    at,
+                    &format!("====== the engine starts ({life}), {unfinished} calls open"),
+                );
             }
             _ => {}
         }
@@ -94,14 +104,18 @@ impl Checker for Story {
 fn told(event: &CallEvent) -> String {
     let mut text = event.name().to_owned();
     let written = match event {
-        CallEvent::DialStarted(dial) => write!(text, " try {} through {}", dial.try_no, dial.gateway),
+        CallEvent::DialStarted(dial) => {
+            write!(text, " try {} through {}", dial.try_no, dial.gateway)
+        }
         CallEvent::CallProceeding(heard) => write!(text, " {}", heard.status),
         CallEvent::CallRang(heard) => write!(text, " {}", heard.status),
         CallEvent::EarlyMediaStarted(heard) => write!(text, " {}", heard.status),
         CallEvent::TryFailed(failed) => write!(text, " {:?} {}", failed.status, failed.reason),
         CallEvent::CancelIssued(cancel) => write!(text, " {:?}", cancel.cause),
         CallEvent::CallAnswered(answer) => write!(text, " {}", answer.status),
-        CallEvent::CallHungUp(hung_up) => write!(text, " by {} {:?}", hung_up.by.word(), hung_up.cause),
+        CallEvent::CallHungUp(hung_up) => {
+            write!(text, " by {} {:?}", hung_up.by.word(), hung_up.cause)
+        }
         CallEvent::CallEnded(ended) => {
             let reason = ended.reason.as_deref().unwrap_or("");
             write!(text, " {} {:?} {reason}", ended.outcome, ended.sip_status)

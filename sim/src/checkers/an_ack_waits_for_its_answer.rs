@@ -71,9 +71,9 @@ impl Checker for Acks {
                 let base = glimpse.branch.split('.').next().unwrap_or_default();
                 // Another phone of a fork is of no use to anybody and is closed at once.
                 let tag = fingerprint(glimpse.to_tag);
-                let may = waiting.answered.is_some_and(|(came, first)| {
-                    at >= came + ACCEPT_WITHIN || tag != first
-                });
+                let may = waiting
+                    .answered
+                    .is_some_and(|(came, first)| at >= came + ACCEPT_WITHIN || tag != first);
                 if fingerprint(base) != waiting.branch && !may {
                     let call = Some(waiting.call);
                     findings.add(call, "the ACK of its 2xx leaves too early".to_owned());

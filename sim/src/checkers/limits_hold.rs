@@ -126,8 +126,8 @@ impl Limits {
     ) {
         let CallRequested { item, not_before, deadline, attempt, .. } = requested;
         // A redial of the list has a lane of it, and no turn of its rate.
-        let of_list = item.is_some() && *attempt == 1;
-        let rate = self.list_rate.as_mut().filter(|_| of_list);
+        let of_list = item.is_some();
+        let rate = self.list_rate.as_mut().filter(|_| of_list && *attempt == 1);
         if let Some(count) = rate.and_then(|rate| rate.start(at)) {
             findings.add(Some(call), format!("{count} calls of the list in a second"));
         }

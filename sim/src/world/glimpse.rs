@@ -49,8 +49,16 @@ impl<'a> Glimpse<'a> {
                 Line::Request(method, rest.strip_suffix(" SIP/2.0")?)
             }
         };
-        let mut glimpse =
-            Self { line, call_id: "", cseq: 0, method: "", branch: "", to_tag: "", from_tag: "", has_contact: false };
+        let mut glimpse = Self {
+            line,
+            call_id: "",
+            cseq: 0,
+            method: "",
+            branch: "",
+            to_tag: "",
+            from_tag: "",
+            has_contact: false,
+        };
         for line in lines {
             match line.as_bytes() {
                 [b'V', b'i', b'a', b':', ..] if glimpse.branch.is_empty() => {

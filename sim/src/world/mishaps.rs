@@ -120,7 +120,7 @@ impl<F: Machine> World<F> {
                 self.disturb(at, at + lasts + AFTERMATH);
             }
             Mishap::FailedSync => {
-                self.disk_trouble = Some(Injury::FailedSync);
+                self.disk_trouble.get_or_insert(Injury::FailedSync);
                 self.set_disk(DiskFaults { failed_sync_one_in: 1, ..DiskFaults::default() });
             }
             Mishap::ShortWrites(lasts) => {
@@ -129,7 +129,7 @@ impl<F: Machine> World<F> {
                 self.todo.put(at + lasts, Todo::DiskWell);
             }
             Mishap::FullDisk(lasts) => {
-                self.disk_trouble = Some(Injury::DiskFull);
+                self.disk_trouble.get_or_insert(Injury::DiskFull);
                 self.set_disk(DiskFaults { capacity_bytes: 1, ..DiskFaults::default() });
                 self.todo.put(at + lasts, Todo::DiskWell);
             }
