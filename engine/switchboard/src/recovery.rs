@@ -95,8 +95,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         Ok(())
     }
 
-    /// All events are in, and the batches run: the open calls take their places and hear that the engine restarted.
-    /// How many there were.
+    /// All events are in, and the batches run: the open calls take their places and hear that the
+    /// engine restarted. How many there were.
     pub fn start(&mut self, now: Now) -> usize {
         let Recovery { open, orphans } = {
             self.recovery.forget_orphans(now.utc);
