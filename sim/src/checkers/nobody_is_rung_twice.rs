@@ -24,13 +24,24 @@ struct Heard {
     rang: bool,
     refused: Option<u16>,
     over: bool,
+    since: Duration,
 }
+
+/// So long a try waits for a first answer: 64*T1.
+const TIMER_B: Duration = Duration::from_millis(31_900);
 
 /// What a callee says, or a network that knows him: there is no use in asking another carrier.
 const CALLEES_WORD: [u16; 11] = [404, 410, 433, 480, 484, 486, 487, 600, 603, 604, 607];
 
 impl Rings {
-    fn dialled(&mut self, call: CallId, id: u64, gateway: &str, findings: &mut Findings) {
+    fn dialled(
+        &mut self,
+        call: CallId,
+        id: u64,
+        gateway: &str,
+        at: Duration,
+        findings: &mut Findings,
+    ) {
         let tries = self.calls.entry(call).or_default();
         for before in tries.iter().filter_map(|id| self.tries.get(id)) {
             if before.rang {
@@ -44,7 +55,7 @@ impl Rings {
             }
         }
         tries.push(id);
-        self.tries.insert(id, Heard { gateway: gateway.to_owned(), ..Heard::default() });
+        self.tries.insert(id, Heard { gateway: gateway.to_owned(), since: at, ..Heard::default() });
     }
 }
 
@@ -53,14 +64,14 @@ impl Checker for Rings {
         "nobody is rung twice"
     }
 
-    fn see(&mut self, fact: &Fact<'_>, _: Duration, findings: &mut Findings) {
+    fn see(&mut self, fact: &Fact<'_>, at: Duration, findings: &mut Findings) {
         match fact {
             Fact::Durable(event) => {
                 let Some(call) = event.stream.as_call() else { return };
                 match &event.event {
                     CallEvent::DialStarted(dial) => {
                         let id = fingerprint(&dial.sip_call_id);
-                        self.dialled(call, id, &dial.gateway, findings);
+                        self.dialled(call, id, &dial.gateway, at, findings);
                     }
                     // What comes after is for nobody.
                     CallEvent::TryFailed(_) => {
@@ -79,8 +90,10 @@ impl Checker for Rings {
             Fact::Arrived { glimpse, .. } => {
                 let Some(heard) = self.tries.get_mut(&fingerprint(glimpse.call_id)) else { return };
                 match glimpse.status_of("INVITE").filter(|_| !heard.over) {
-                    // One that a refusal overtook tells nothing any more.
-                    Some(180..=189) => heard.rang |= heard.refused.is_none(),
+                    // One that a refusal or Timer B overtook tells nothing any more.
+                    Some(180..=189) => {
+                        heard.rang |= heard.refused.is_none() && at < heard.since + TIMER_B;
+                    }
                     Some(status @ 300..) if heard.refused.is_none() => {
                         heard.refused = Some(status);
                     }
