@@ -3,13 +3,13 @@
 use crate::history::History;
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
-use store::keys::NodeVault;
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, StreamId, Vault};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
+use store::keys::NodeVault;
 
 /// Prints every event of a call, the state after it, and the effects it asked for.
 pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {

@@ -10,17 +10,38 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("pace", &[]),
-    ("sip", &[]),
+    ("sip", &["mutants"]),
     ("media", &[]),
-    ("call", &["schemas"]),
-    ("routing", &["schemas", "pace"]),
-    ("campaign", &["schemas", "pace"]),
-    ("store", &["schemas"]),
+    ("call", &["schemas", "mutants"]),
+    ("routing", &["schemas", "pace", "mutants"]),
+    ("campaign", &["schemas", "pace", "mutants"]),
+    ("store", &["schemas", "mutants"]),
     ("projections", &["schemas"]),
     // `store`: the batch it hands over is the store's own.
-    ("switchboard", &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store"]),
+    (
+        "switchboard",
+        &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store", "mutants"],
+    ),
     ("node", &["schemas", "switchboard", "routing", "campaign", "store", "sip", "media"]),
-    ("sim", &["sip", "media"]),
+    // The production code in a box; `mutants`: deliberate faults, for its own proof.
+    (
+        "sim",
+        &[
+            "schemas",
+            "call",
+            "routing",
+            "campaign",
+            "pace",
+            "switchboard",
+            "store",
+            "sip",
+            "media",
+            "projections",
+            "mutants",
+        ],
+    ),
+    // Nothing at all, but for the simulation's proof.
+    ("mutants", &[]),
     (
         "callfold",
         &[

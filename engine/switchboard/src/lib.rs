@@ -34,6 +34,7 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use journal::Journal;
 use media::port::{Codec, MediaHeard, MediaOrder};
+use mutants::mutant;
 use pace::Lanes;
 use routing::Routing;
 use schemas::call::{CallEnded, CallEvent};
@@ -282,7 +283,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let timer = self.timers.next();
         // A drain starts neither redials nor calls whose hour comes.
         let redial = self.redials.next_at().filter(|_| !self.draining);
-        let later = self.waiting.next_at().filter(|_| !self.draining);
+        let spins = mutant!("spins in a drain");
+        let later = self.waiting.next_at().filter(|_| !self.draining || spins);
         let by_clock = [timer, redial, later].into_iter().flatten().min();
         let by_clock = by_clock.map(|at| now.mono + at.since(now.utc));
         by_clock.into_iter().chain(self.wake).min()
@@ -336,6 +338,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     fn hear(&mut self, key: Key, signal: Signal, now: Now) {
         let slot = &mut self.slots[key];
         if slot.in_flight > 0 {
+            if mutant!("forgets what it hears meanwhile") {
+                return;
+            }
             if slot.held.len() >= slots::HELD_MAX && !matters(&signal) {
                 self.counters.overflows += 1;
                 return;
@@ -352,8 +357,17 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if !decision.events.is_empty() {
             slot.in_flight = decision.events.len() as u32;
             // A clock that was set back does not turn the order of a stream round.
-            let at = now.utc.max(slot.last_at);
+            let back = mutant!("lets time go back");
+            let at = if back { now.utc } else { now.utc.max(slot.last_at) };
             let expected = slot.expected();
+            if mutant!("acts before it is durable") {
+                let mut ahead = slot.call.clone();
+                let asked = decision.events.iter().filter_map(|event| ahead.evolve(event, at).ok());
+                let asked: Vec<Effect> = asked.flatten().collect();
+                let id = self.slots[key].id;
+                self.journal.append(key, id, expected, decision.events, at);
+                return self.run(key, asked, now);
+            }
             self.journal.append(key, slot.id, expected, decision.events, at);
         }
         let answers: Vec<Effect> = decision.answers.into_vec();
@@ -422,6 +436,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             tracing::info!(call = %slot.id, state = slot.call.state().name(), "{}", event.name());
             match event {
+                CallEvent::TryFailed(_) if mutant!("leaves a try's audio open") => {
+                    Self::try_is_over(&mut self.routing, slot);
+                }
                 CallEvent::TryFailed(_) => try_failed = true,
                 CallEvent::CallEnded(end) => ended = Some(end),
                 _ => {}
@@ -452,18 +469,20 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     fn release(&mut self, key: Key) {
         let slot = &mut self.slots[key];
         Self::try_is_over(&mut self.routing, slot);
-        if slot.has_lane {
+        if slot.has_lane && !mutant!("keeps a lane") {
             self.lanes.free();
         }
-        if let Some(batch) = slot.batch {
+        if let Some(batch) = slot.batch.filter(|_| !mutant!("keeps a list's lane")) {
             self.batches[batch.0].0.ended();
         }
-        self.timers.stop_all(key.index(), &mut slot.deadlines);
+        if !mutant!("leaves timers behind") {
+            self.timers.stop_all(key.index(), &mut slot.deadlines);
+        }
         self.slots.remove(key);
     }
 
     fn try_is_over(routing: &mut Routing, slot: &mut slots::Slot) {
-        if let Some(gateway) = slot.gateway.take() {
+        if let Some(gateway) = slot.gateway.take().filter(|_| !mutant!("keeps a gateway's lane")) {
             routing.try_ended(gateway);
         }
         slot.leg = None;

@@ -10,6 +10,7 @@ use crate::slots::Slot;
 use crate::{Now, Switchboard};
 use call::{Call, Effect, OpenDialog, Signal};
 use hashbrown::HashMap;
+use mutants::mutant;
 use schemas::call::CallEvent;
 use schemas::{CallId, Pseudonyms, Recorded, Revision, Timestamp, Vault};
 use std::collections::VecDeque;
@@ -87,7 +88,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if let CallEvent::CallEnded(ended) = event {
             let requested = call.facts().requested.clone();
             open.remove(&id);
-            if let Some(due) = ended.redial_at {
+            let kept = |_: &Timestamp| !mutant!("forgets a redial in a crash");
+            if let Some(due) = ended.redial_at.filter(kept) {
                 self.redials.promise(due, id, requested);
             }
             self.recovery.note_orphan(at, id, effects);
@@ -102,7 +104,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             self.recovery.forget_orphans(now.utc);
             std::mem::take(&mut self.recovery)
         };
-        for (_, id, open) in orphans {
+        for (_, id, open) in orphans.into_iter().filter(|_| !mutant!("closes an orphan once")) {
             // Its call has no slot any more, and what is heard of it is for nobody.
             let leg = self.next_leg_of(0);
             self.close_orphan(id, leg, &open);
@@ -117,16 +119,35 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let slot = &mut self.slots[key];
             slot.unborn = false;
             slot.last_revision = Some(revision);
-            if slot.call.facts().dialled() {
+            if slot.call.facts().dialled() && mutant!("sends the INVITE again after a crash") {
+                if let Some(dial) = slot.call.facts().dial.clone() {
+                    let asked = slot.call.facts().requested.clone();
+                    let (callee, phone) = (asked.callee, asked.phone.clone());
+                    slot.invite = Some(Arc::new(call::Invite { callee, phone, dial }));
+                    slot.media = crate::slots::MediaState::Sink;
+                    slot.gateway = self
+                        .routing
+                        .by_name(&slot.invite.as_ref().expect("it is set").dial.gateway);
+                    let leg = self.next_leg(key);
+                    self.slots[key].leg = Some(leg);
+                    self.run(key, standing, now);
+                }
+            } else if slot.call.facts().dialled() && mutant!("adopts what a dead process dialled") {
+                self.run(key, standing, now);
+            } else if slot.call.facts().dialled() {
                 // Nothing of it is up in this process: what stood there must not be raised again.
                 self.hear(key, Signal::EngineRestarted, now);
             } else {
                 // It takes a lane of its list as it did before, and no turn of its pace.
                 let batch = self.batch_of(&self.slots[key].call.facts().requested);
+                let batch = batch.filter(|_| !mutant!("forgets a list's lane in a crash"));
                 if let Some(batch) = batch {
                     self.slots[key].batch = Some(batch);
                     self.batches[batch.0].0.started(now.mono, false);
                 }
+                let timers = !mutant!("drops a timer in a crash");
+                let kept = |effect: &Effect| timers || !matches!(effect, Effect::StartTimer(..));
+                let standing = standing.into_iter().filter(kept).collect();
                 self.run(key, standing, now);
                 self.hear(key, Signal::EngineRestarted, now);
             }

@@ -9,6 +9,8 @@ use schemas::{CallId, Recorded, Timestamp};
 #[derive(Default)]
 pub struct Redials {
     promised: Map<CallId, Timestamp>,
+    /// When the calls that were made of it were due.
+    due: Map<CallId, Timestamp>,
     /// Of each open call: the first call of its command, and after how long it is redialled.
     open: Map<CallId, (CallId, Option<u32>)>,
 }
@@ -32,13 +34,17 @@ impl Checker for Redials {
                 }
                 match self.promised.remove(&call) {
                     None => findings.add(Some(call), "a redial that nobody promised".to_owned()),
-                    Some(due) if event.at < due => {
-                        findings.add(Some(call), "redialled too early".to_owned());
-                    }
-                    Some(_) => {}
+                    Some(due) => drop(self.due.insert(call, due)),
+                }
+            }
+            // One that was made early to end it, undialled, is none.
+            CallEvent::DialStarted(_) => {
+                if self.due.remove(&call).is_some_and(|due| event.at < due) {
+                    findings.add(Some(call), "redialled too early".to_owned());
                 }
             }
             CallEvent::CallEnded(ended) => {
+                self.due.remove(&call);
                 let Some((first, after)) = self.open.remove(&call) else { return };
                 let Some(due) = ended.redial_at else { return };
                 if after.is_some_and(|ms| due.ms_since(event.at) != ms) || due <= event.at {

@@ -69,7 +69,9 @@ impl Checker for Books {
             let until = if entry.status == 0 { end.at } else { Duration::from_millis(until) };
             let hit = end.crashed.iter().filter(|(at, _)| *at <= until && from <= *at);
             let gone: Duration = hit.map(|(from, to)| *to - *from).sum();
-            if gone > DOWN_MAX || disturbed(end.disturbed, from, until) {
+            // A refusal that nobody acknowledges is forgotten by itself: no callee waits for it.
+            let forgotten = entry.status >= 300 && gone > Duration::ZERO;
+            if forgotten || gone > DOWN_MAX || disturbed(end.disturbed, from, until) {
                 continue;
             }
             let Entry { call_id, status, plan, .. } = entry;

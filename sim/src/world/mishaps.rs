@@ -55,7 +55,8 @@ impl<F: Machine> World<F> {
             Todo::Give(place) => self.give(place, at),
             Todo::End(place) => {
                 let call = self.outside.drivers.call(place);
-                let only_unanswered = self.plan.calls[place].end.is_some_and(|(_, only)| only);
+                let only_unanswered =
+                    self.plan.calls[place].end.is_some_and(|end| end.only_unanswered);
                 let command_id = CommandId::new(&format!("e{place}")).expect("a letter and digits");
                 let end = EndCall { command_id, call, of: None, only_unanswered };
                 if let Some(node) = &mut self.node {
@@ -225,7 +226,7 @@ impl<F: Machine> World<F> {
                 self.turn_node(at);
             }
             Err(gone) => {
-                self.failed_starts += 1;
+                self.failed_starts += u32::from(self.disk_trouble.is_none());
                 if self.failed_starts >= STARTS_MAX {
                     let what = format!("{gone:?}");
                     self.outside.checkers.found("a node starts again after every crash", at, what);

@@ -129,8 +129,8 @@ impl<F: Machine> World<F> {
         }
         for (place, call) in plan.calls.iter().enumerate() {
             todo.put(call.at, Todo::Give(place));
-            if let Some((at, _)) = call.end {
-                todo.put(at, Todo::End(place));
+            if let Some(end) = call.end {
+                todo.put(end.at, Todo::End(place));
             }
         }
         let carriers = (0..plan.gateways.len()).map(|place| Carrier::new(&plan, place, 0));
@@ -147,6 +147,7 @@ impl<F: Machine> World<F> {
                 failed: Vec::new(),
                 deaths: BTreeMap::new(),
                 messages: 0,
+                ended: 0,
             },
             plan,
             disks,
@@ -189,6 +190,16 @@ impl<F: Machine> World<F> {
     /// Whether it has come to rest.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// How many calls have ended.
+    pub fn ended(&self) -> u64 {
+        self.outside.ended
+    }
+
+    /// When something happens next.
+    pub fn next_at(&self) -> Duration {
+        self.next()
     }
 
     fn next(&self) -> Duration {

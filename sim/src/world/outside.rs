@@ -44,6 +44,8 @@ pub struct Outside {
     pub failed: Vec<Peer>,
     /// How often the node died before each kind of boundary.
     pub deaths: BTreeMap<Boundary, u64>,
+    /// Calls that ended.
+    pub ended: u64,
     /// Messages between the node and its carriers.
     pub messages: u64,
 }
@@ -106,8 +108,10 @@ impl Around for Outside {
     }
 
     fn tell(&mut self, fact: &Fact<'_>) {
-        if let Fact::Answered(command, answer) = fact {
-            self.drivers.answered(command, answer);
+        match fact {
+            Fact::Answered(command, answer) => self.drivers.answered(command, answer),
+            Fact::Ended(..) => self.ended += 1,
+            _ => {}
         }
         self.checkers.see(self.at, fact);
     }

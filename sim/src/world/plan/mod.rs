@@ -6,13 +6,17 @@
 //! that leaving one call out moves nothing for the others.
 
 mod random;
+mod text;
 
 pub use random::Wish;
+pub use text::PlanError;
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// All that a run follows from.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Plan {
     /// Feeds the dice.
     pub seed: u64,
@@ -27,13 +31,15 @@ pub struct Plan {
     /// What is asked for by commands.
     pub calls: Vec<CallPlan>,
     /// What is asked for by a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<ListPlan>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultPlan>,
 }
 
 /// How the engine is set up.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NodePlan {
     /// The most calls at once.
     pub calls_max: u32,
@@ -50,17 +56,20 @@ impl Default for NodePlan {
 }
 
 /// A carrier, and how the engine may use it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct GatewayPlan {
     /// Its name.
     pub name: String,
     /// The most calls at once that the engine may have there.
     pub lanes: u32,
     /// The most INVITEs a second that the engine may send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
     /// The most INVITEs a second that it takes; those beyond get 503. 0: all.
     pub takes_per_second: u32,
     /// How often the engine asks whether it is alive.
+    #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub options_every: Option<Duration>,
     /// Whether it asks for a password before it takes a call.
     pub challenges: bool,
@@ -81,7 +90,8 @@ impl GatewayPlan {
 }
 
 /// What the network does to datagrams, each way. Rates are of 10,000.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Weather {
     /// The least time that a datagram takes, in microseconds.
     pub delay_us: u32,
@@ -104,7 +114,8 @@ impl Default for Weather {
 }
 
 /// How often media fails, of 10,000 streams.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MediaPlan {
     /// No port is left.
     pub no_port: u32,
@@ -115,17 +126,22 @@ pub struct MediaPlan {
 }
 
 /// What a call is to be: the terms that a command gives, or a list for all its rows.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Terms {
     /// How long it may ring.
+    #[serde(with = "text::seconds")]
     pub ring: Duration,
     /// How long it may last.
+    #[serde(with = "text::seconds")]
     pub talk: Duration,
     /// How many calls it may take.
     pub attempts: u16,
     /// How long after a call's end the next is due; by the outcome's rule when absent.
+    #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub redial: Option<Duration>,
     /// How long a prompt is played after the answer; none when absent.
+    #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Duration>,
 }
 
@@ -137,43 +153,63 @@ impl Default for Terms {
 }
 
 /// A command, and what its giver does about it.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CallPlan {
     /// When it is given.
+    #[serde(with = "text::seconds")]
     pub at: Duration,
     /// The number.
     pub to: String,
     /// The terms.
     pub terms: Terms,
     /// The one gateway, when one is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
     /// Whether it goes before the others.
     pub urgent: bool,
     /// Not to be dialled before this moment.
+    #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Duration>,
     /// Not to be dialled after this moment.
+    #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Duration>,
     /// How many more times it is given although it was answered.
     pub repeats: u8,
     /// When the call is to be ended, and whether only if nobody has answered.
-    pub end: Option<(Duration, bool)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndPlan>,
+}
+
+/// A call is asked to end.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EndPlan {
+    /// When.
+    #[serde(with = "text::seconds")]
+    pub at: Duration,
+    /// Whether only when nobody has answered.
+    pub only_unanswered: bool,
 }
 
 /// A list of numbers that are dialled at a pace.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ListPlan {
     /// The numbers.
     pub numbers: Numbers,
     /// The terms of all its calls.
     pub terms: Terms,
     /// The most calls that start a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
     /// The most calls at once.
     pub lanes: u32,
 }
 
 /// The numbers of a list.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Numbers {
     /// These.
     Told(Vec<String>),
@@ -217,16 +253,19 @@ pub fn made_number(line: u32) -> String {
 }
 
 /// Something that goes wrong at a moment.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FaultPlan {
     /// When, or from when on.
+    #[serde(with = "text::seconds")]
     pub at: Duration,
     /// What.
     pub what: Mishap,
 }
 
 /// What goes wrong.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Mishap {
     /// The engine dies at the next boundary of this kind, and starts again later.
     Crash {
@@ -235,15 +274,17 @@ pub enum Mishap {
         /// Whether the machine loses its power: what was not synced is lost or torn.
         power: bool,
         /// How long it is down.
+        #[serde(with = "text::seconds")]
         down: Duration,
     },
     /// The engine is told to stop, and starts again later.
     Stop {
         /// How long it is down.
+        #[serde(with = "text::seconds")]
         down: Duration,
     },
     /// The engine's process does nothing for so long.
-    Freeze(Duration),
+    Freeze(#[serde(with = "text::seconds")] Duration),
     /// The engine's machine has its clock set so many milliseconds ahead of the truth.
     Clock(i64),
     /// A carrier cannot be reached.
@@ -253,24 +294,26 @@ pub enum Mishap {
         /// Whether the network says so (ICMP), or nothing comes back.
         told: bool,
         /// For how long.
+        #[serde(with = "text::seconds")]
         lasts: Duration,
     },
     /// A carrier starts again and has forgotten its calls.
     CarrierRestart(usize),
     /// Syncs take two seconds.
-    SlowDisk(Duration),
+    SlowDisk(#[serde(with = "text::seconds")] Duration),
     /// The next sync fails.
     FailedSync,
     /// Writes are taken in pieces.
-    ShortWrites(Duration),
+    ShortWrites(#[serde(with = "text::seconds")] Duration),
     /// There is no room left.
-    FullDisk(Duration),
+    FullDisk(#[serde(with = "text::seconds")] Duration),
     /// The disk takes so many more operations, then the power goes.
     DeadDisk(u32),
 }
 
 /// Where in its work an engine can die.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Boundary {
     /// A message is there and was not looked at.
     Receive,
@@ -320,6 +363,18 @@ impl Boundary {
     /// The boundary of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|boundary| boundary.word() == word)
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::quiet(1)
+    }
+}
+
+impl Default for GatewayPlan {
+    fn default() -> Self {
+        Self::new("a")
     }
 }
 

@@ -1,8 +1,8 @@
 //! Plans on a seed: small worlds, in which much goes wrong, and large ones.
 
 use super::{
-    Boundary, CallPlan, FaultPlan, GatewayPlan, ListPlan, MediaPlan, Mishap, Numbers, Plan, Terms,
-    Weather,
+    Boundary, CallPlan, EndPlan, FaultPlan, GatewayPlan, ListPlan, MediaPlan, Mishap, Numbers,
+    Plan, Terms, Weather,
 };
 use crate::grammar::ROWS;
 use crate::seed::Dice;
@@ -33,6 +33,8 @@ impl Wish {
     }
 }
 
+/// A large world's engine dies so often: each time its whole log is read.
+const CRASHES_OF_LARGE: u32 = 5;
 /// Everything of a small world begins within so many seconds.
 const BUSY_S: u64 = 150;
 
@@ -71,7 +73,7 @@ impl Plan {
 
     /// A world of one long list: so many calls at so many a second, on a carrier that refuses two
     /// of a hundred INVITEs, or loses one datagram of a hundred when it may.
-    pub fn large(seed: u64, count: u32, per_second: f64, shard: u32, of: u32) -> Self {
+    pub fn large(seed: u64, count: u32, per_second: f64, wish: Wish, shard: u32, of: u32) -> Self {
         let mut plan = Self::quiet(seed.wrapping_add(u64::from(shard).rotate_left(32)));
         plan.node.calls_max = 200_000;
         let gateway = |name: &str| GatewayPlan { lanes: 100_000, ..GatewayPlan::new(name) };
@@ -83,6 +85,25 @@ impl Plan {
             per_second: Some(per_second / f64::from(of)),
             lanes: 100_000,
         });
+        if wish.carrier {
+            plan.weather.lost = 100;
+        }
+        if wish.crash {
+            let lasts = f64::from(count) / per_second;
+            let mut dice = Dice::new(plan.seed);
+            plan.faults = (1..=CRASHES_OF_LARGE)
+                .map(|nth| FaultPlan {
+                    at: Duration::from_secs_f64(
+                        lasts * f64::from(nth) / f64::from(CRASHES_OF_LARGE + 1),
+                    ),
+                    what: Mishap::Crash {
+                        before: Roll(&mut dice).one_of(&Boundary::ALL),
+                        power: false,
+                        down: Duration::from_secs(3),
+                    },
+                })
+                .collect();
+        }
         plan
     }
 }
@@ -158,7 +179,7 @@ impl Roll<'_> {
             not_before: self.in_10(1).then(|| later(self)),
             deadline: self.in_10(1).then(|| later(self)),
             repeats: if self.in_10(2) { self.one_of(&[1, 3]) } else { 0 },
-            end: self.in_10(2).then(|| (later(self), self.in_10(5))),
+            end: self.in_10(2).then(|| EndPlan { at: later(self), only_unanswered: self.in_10(5) }),
         }
     }
 

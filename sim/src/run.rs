@@ -1,0 +1,121 @@
+//! Runs worlds: a small one on a disk with faults, a large one over files, by shards.
+
+use crate::checkers::{Checker, Checkers};
+use crate::world::machine::Unsynced;
+use crate::world::plan::{Plan, Wish};
+use crate::world::{Disks, Injected, Summary, World};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::time::Duration;
+use store::disk::SimDisk;
+
+/// Runs a world whose disk may fail, to its end.
+pub fn small(plan: &Plan) -> Summary {
+    small_with(plan, None)
+}
+
+/// The same, and somebody more listens.
+pub fn small_with(plan: &Plan, listener: Option<Box<dyn Checker>>) -> Summary {
+    let disks =
+        Disks { log: SimDisk::new(plan.seed), keys: Some(SimDisk::new(plan.seed ^ 0x4b45_5953)) };
+    let mut checkers = Checkers::of(plan);
+    if let Some(listener) = listener {
+        checkers = checkers.with(listener);
+    }
+    let mut world = World::new(plan.clone(), disks, checkers);
+    world.run(Duration::MAX);
+    world.close()
+}
+
+/// A large world: one long list over two shards.
+#[derive(Clone, Copy, Debug)]
+pub struct Large {
+    /// How many calls.
+    pub calls: u32,
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// How many of them start a second.
+    pub per_second: f64,
+    /// What goes wrong.
+    pub wish: Wish,
+    /// How many threads run the shards: one, or one each.
+    pub threads: usize,
+}
+
+/// Two shards, whoever runs them: the same world on any number of threads.
+const SHARDS: u32 = 2;
+/// The shards meet at every minute of virtual time.
+const BARRIER: Duration = Duration::from_secs(60);
+
+impl Large {
+    /// Runs it to its end. `progress` hears the virtual time and how many calls have been asked
+    /// for by then.
+    ///
+    /// # Errors
+    /// There is no room for its log.
+    pub fn run(&self, mut progress: impl FnMut(Duration, u64)) -> io::Result<Summary> {
+        let folder = tempfile::tempdir()?;
+        let mut worlds = Vec::new();
+        for shard in 0..SHARDS {
+            let plan =
+                Plan::large(self.seed, self.calls, self.per_second, self.wish, shard, SHARDS);
+            let log = folder.path().join(shard.to_string());
+            std::fs::create_dir(&log)?;
+            let disks = Disks { log: Unsynced::new(log), keys: None };
+            let checkers = Checkers::of(&plan);
+            worlds.push(World::new(plan, disks, checkers));
+        }
+        let mut barrier = Duration::ZERO;
+        while !worlds.iter().all(World::is_over) {
+            barrier += BARRIER;
+            match self.threads {
+                0 | 1 => worlds.iter_mut().for_each(|world| {
+                    world.run(barrier);
+                }),
+                _ => std::thread::scope(|scope| {
+                    for world in &mut worlds {
+                        scope.spawn(move || world.run(barrier));
+                    }
+                }),
+            }
+            let at = worlds.iter().map(World::at).max().unwrap_or_default();
+            progress(at, worlds.iter().map(World::ended).sum());
+            // When nothing happens for long the barrier goes where something does.
+            let next = worlds.iter().filter(|world| !world.is_over()).map(World::next_at).min();
+            barrier = barrier.max(next.unwrap_or(barrier).saturating_sub(BARRIER));
+        }
+        let summaries: Vec<Summary> = match self.threads {
+            0 | 1 => worlds.into_iter().map(World::close).collect(),
+            _ => std::thread::scope(|scope| {
+                let closing: Vec<_> =
+                    worlds.into_iter().map(|world| scope.spawn(move || world.close())).collect();
+                let joined = closing.into_iter().map(|thread| thread.join());
+                joined
+                    .map(|summary| summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect()
+            }),
+        };
+        Ok(together(summaries))
+    }
+}
+
+/// The shards of a world as one: its digest is over theirs, in order.
+fn together(shards: Vec<Summary>) -> Summary {
+    let mut all = Summary::default();
+    let mut digest = Sha256::new();
+    let mut injected = Injected::default();
+    for shard in shards {
+        digest.update(shard.digest);
+        injected.merge(&shard.injected);
+        all.calls += shard.calls;
+        all.events += shard.events;
+        all.messages += shard.messages;
+        all.lasted = all.lasted.max(shard.lasted);
+        all.violation_count += shard.violation_count;
+        all.violations.extend(shard.violations);
+        for (outcome, count) in shard.outcomes {
+            *all.outcomes.entry(outcome).or_default() += count;
+        }
+    }
+    Summary { digest: digest.finalize().into(), injected, ..all }
+}
