@@ -16,5 +16,6 @@ mod privacy;
 mod records;
 mod replay;
 mod signals;
+mod simulate;
 mod stores;
 mod verify;

@@ -3,8 +3,7 @@
 use crate::checkers::{Checker, Checkers};
 use crate::world::machine::Unsynced;
 use crate::world::plan::{Plan, Wish};
-use crate::world::{Disks, Injected, Summary, World};
-use sha2::{Digest, Sha256};
+use crate::world::{Disks, Summary, World};
 use std::io;
 use std::time::Duration;
 use store::disk::SimDisk;
@@ -95,27 +94,6 @@ impl Large {
                     .collect()
             }),
         };
-        Ok(together(summaries))
+        Ok(summaries.into_iter().fold(Summary::default(), Summary::and))
     }
-}
-
-/// The shards of a world as one: its digest is over theirs, in order.
-fn together(shards: Vec<Summary>) -> Summary {
-    let mut all = Summary::default();
-    let mut digest = Sha256::new();
-    let mut injected = Injected::default();
-    for shard in shards {
-        digest.update(shard.digest);
-        injected.merge(&shard.injected);
-        all.calls += shard.calls;
-        all.events += shard.events;
-        all.messages += shard.messages;
-        all.lasted = all.lasted.max(shard.lasted);
-        all.violation_count += shard.violation_count;
-        all.violations.extend(shard.violations);
-        for (outcome, count) in shard.outcomes {
-            *all.outcomes.entry(outcome).or_default() += count;
-        }
-    }
-    Summary { digest: digest.finalize().into(), injected, ..all }
 }

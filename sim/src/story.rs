@@ -1,41 +1,81 @@
-//! The story of one call: what stood in the log and what went over the wire, line by line.
+//! The story of a call: what stood in the log and what went over the wire, line by line.
 
 use crate::checkers::{Checker, Findings};
 use crate::world::{Fact, Gone};
 use schemas::CallId;
 use schemas::call::CallEvent;
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// So many lines are kept: a story is short.
-const LINES_MAX: usize = 400;
+const LINES_MAX: usize = 2_000;
 
-/// Listens to one call of a world.
-#[derive(Clone, Debug, Default)]
+/// Hears each line as it comes.
+type Listener = Box<dyn FnMut(&str) + Send>;
+
+/// Listens to one call of a world, or to all.
+#[derive(Clone, Default)]
 pub struct Story {
-    lines: Arc<Mutex<Vec<String>>>,
-    call: Option<CallId>,
-    /// The Call-IDs of its tries.
-    tries: Vec<String>,
+    lines: Arc<Mutex<Lines>>,
+    /// One call alone, or the engine alone; all when absent.
+    only: Option<Option<CallId>>,
+    /// The call behind each Call-ID.
+    tries: BTreeMap<String, CallId>,
+}
+
+#[derive(Default)]
+struct Lines {
+    kept: Vec<String>,
+    listener: Option<Listener>,
 }
 
 impl Story {
     /// Of this call; of the engine alone when absent.
     pub fn of(call: Option<CallId>) -> Self {
-        Self { call, ..Self::default() }
+        Self { only: Some(call), ..Self::default() }
+    }
+
+    /// Of all calls.
+    pub fn of_all() -> Self {
+        Self::default()
+    }
+
+    /// Of all calls; each line is told at once.
+    pub fn told(listener: impl FnMut(&str) + Send + 'static) -> Self {
+        let story = Self::default();
+        story.lock().listener = Some(Box::new(listener));
+        story
     }
 
     /// What has been heard so far.
     pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().kept.clone()
     }
 
-    fn line(&self, at: Duration, text: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() < LINES_MAX {
-            lines.push(format!("{:>12.6} s  {text}", at.as_secs_f64()));
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, at: Duration, call: Option<CallId>, text: &str) {
+        let who = match (self.only, call) {
+            (None, Some(call)) => format!("{}  ", &call.to_string()[..4]),
+            _ => String::new(),
+        };
+        let line = format!("{:>12.6} s  {who}{text}", at.as_secs_f64());
+        let mut lines = self.lock();
+        if let Some(listener) = &mut lines.listener {
+            return listener(&line);
         }
+        if lines.kept.len() < LINES_MAX {
+            lines.kept.push(line);
+        }
+    }
+
+    /// Whether this call is listened to.
+    fn hears(&self, call: CallId) -> bool {
+        self.only.is_none_or(|only| only == Some(call))
     }
 }
 
@@ -46,33 +86,36 @@ impl Checker for Story {
 
     fn see(&mut self, fact: &Fact<'_>, at: Duration, _: &mut Findings) {
         match fact {
-            Fact::Durable(event) if event.stream.as_call() == self.call => {
+            Fact::Durable(event) => {
+                let Some(call) = event.stream.as_call().filter(|call| self.hears(*call)) else {
+                    return;
+                };
                 if let CallEvent::DialStarted(dial) = &event.event {
-                    self.tries.push(dial.sip_call_id.clone());
+                    self.tries.insert(dial.sip_call_id.clone(), call);
                 }
-                self.line(at, &format!("log    {}", told(&event.event)));
+                self.line(at, Some(call), &format!("log    {}", told(&event.event)));
             }
-            Fact::Left { to, glimpse } if self.tries.iter().any(|id| id == glimpse.call_id) => {
-                self.line(at, &format!("   --> {} to {to}", glimpse.title()));
+            Fact::Left { to, glimpse } => {
+                if let Some(call) = self.tries.get(glimpse.call_id) {
+                    self.line(at, Some(*call), &format!("   --> {} to {to}", glimpse.title()));
+                }
             }
-            Fact::Arrived { from, glimpse }
-                if self.tries.iter().any(|id| id == glimpse.call_id) =>
-            {
-                self.line(at, &format!("   <-- {} from {from}", glimpse.title()));
+            Fact::Arrived { from, glimpse } => {
+                if let Some(call) = self.tries.get(glimpse.call_id) {
+                    self.line(at, Some(*call), &format!("   <-- {} from {from}", glimpse.title()));
+                }
             }
             Fact::Answered(command, answer) => {
                 let call = CallId::of_command(&command.command_id);
-                if Some(call) == self.call {
-                    self.line(at, &format!("answer {answer:?}"));
+                if self.hears(call) {
+                    self.line(at, Some(call), &format!("answer {answer:?}"));
                 }
             }
             Fact::Given(command, nth) => {
                 let call = CallId::of_command(&command.command_id);
-                if Some(call) == self.call {
-                    self.line(
-                        at,
-                        &format!("given  {} ({nth}): {}", command.command_id, command.phone),
-                    );
+                if self.hears(call) {
+                    let (id, phone) = (&command.command_id, &command.phone);
+                    self.line(at, Some(call), &format!("given  {id} ({nth}): {phone}"));
                 }
             }
             Fact::Gone(gone) => {
@@ -87,11 +130,12 @@ impl Checker for Story {
                     Gone::Broken(why) => format!("stops: {why}"),
                     Gone::Stopped => "has stopped as it was told".to_owned(),
                 };
-                self.line(at, &format!("====== the engine {how}"));
+                self.line(at, None, &format!("====== the engine {how}"));
             }
             Fact::Started { life, unfinished } => {
                 self.line(
                     at,
+                    None,
                     &format!("====== the engine starts ({life}), {unfinished} calls open"),
                 );
             }

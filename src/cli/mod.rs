@@ -16,6 +16,7 @@ mod log;
 mod logging;
 mod records;
 mod replay;
+mod simulation;
 mod terminal;
 mod values;
 mod verify;
@@ -64,6 +65,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Sim(simulation::SimArgs),
     Log(log::LogArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Sim(arguments) => arguments.run(),
         Command::Log(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),

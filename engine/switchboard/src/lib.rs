@@ -475,9 +475,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if let Some(batch) = slot.batch.filter(|_| !mutant!("keeps a list's lane")) {
             self.batches[batch.0].0.ended();
         }
-        if !mutant!("leaves timers behind") {
-            self.timers.stop_all(key.index(), &mut slot.deadlines);
-        }
+        self.timers.stop_all(key.index(), &mut slot.deadlines);
         self.slots.remove(key);
     }
 

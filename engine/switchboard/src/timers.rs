@@ -4,6 +4,7 @@
 //! in a week must not stay for a week.
 
 use call::Timer;
+use mutants::mutant;
 use schemas::Timestamp;
 use std::collections::BTreeSet;
 
@@ -27,7 +28,9 @@ impl Timers {
     }
 
     pub fn stop(&mut self, index: u32, timer: Timer, deadlines: &mut [Option<Timestamp>; 6]) {
-        if let Some(at) = deadlines[timer as usize].take() {
+        if let Some(at) = deadlines[timer as usize].take()
+            && !mutant!("forgets to stop a timer")
+        {
             self.due.remove(&(at, index, timer));
         }
     }

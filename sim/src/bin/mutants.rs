@@ -26,7 +26,7 @@ const MUTANTS: &[(&str, &str)] = &[
     ("switchboard", "keeps a lane"),
     ("switchboard", "keeps a gateway's lane"),
     ("switchboard", "keeps a list's lane"),
-    ("switchboard", "leaves timers behind"),
+    ("switchboard", "forgets to stop a timer"),
     ("switchboard", "leaves a try's audio open"),
     ("switchboard", "leaves audio open"),
     ("switchboard", "dials after the deadline"),

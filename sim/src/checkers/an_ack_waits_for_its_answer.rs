@@ -1,4 +1,4 @@
-//! The ACK of a 2xx leaves when `CallAnswered` is durable: else nobody would know of a callee who
+//! The ACK of a 2xx leaves when `CallAnswered` is durable, and not later: else nobody would know of a callee who
 //! talks into a dead line. What we cancelled, gave up or had twice is acknowledged at once.
 
 use super::{Checker, Findings, Map};
@@ -11,12 +11,17 @@ use std::time::Duration;
 /// After so long the user agent closes an answer that nobody accepts by itself.
 const ACCEPT_WITHIN: Duration = Duration::from_millis(9_900);
 
+/// An ACK leaves in the very turn in which its answer is durable.
+const LATE: Duration = Duration::from_millis(100);
+
 #[derive(Default)]
 pub struct Acks {
     /// Calls that are up and have no answer, by Call-ID: who, the branch of its INVITE, and when
     /// its first 2xx came.
     waiting: Map<u64, Waiting>,
     by_call: Map<CallId, u64>,
+    /// Answers that are durable, until their ACK leaves.
+    owed: Map<u64, (CallId, Duration)>,
 }
 
 struct Waiting {
@@ -49,8 +54,13 @@ impl Checker for Acks {
                         self.waiting.insert(id, Waiting { call, branch, answered: None });
                         self.by_call.insert(call, id);
                     }
-                    CallEvent::CallAnswered(_)
-                    | CallEvent::CancelIssued(_)
+                    CallEvent::CallAnswered(_) => {
+                        if let Some(id) = self.by_call.get(&call) {
+                            self.owed.insert(*id, (call, at));
+                        }
+                        self.forget(call);
+                    }
+                    CallEvent::CancelIssued(_)
                     | CallEvent::CallEnded(_)
                     | CallEvent::TryFailed(_) => self.forget(call),
                     _ => {}
@@ -66,6 +76,11 @@ impl Checker for Acks {
                 }
             }
             Fact::Left { glimpse, .. } if glimpse.request() == Some("ACK") => {
+                if let Some((call, since)) = self.owed.remove(&fingerprint(glimpse.call_id))
+                    && at > since + LATE
+                {
+                    findings.add(Some(call), "the ACK of its 2xx leaves too late".to_owned());
+                }
                 let Some(waiting) = self.waiting.get(&fingerprint(glimpse.call_id)) else { return };
                 // The ACK of a refusal goes by the branch of its INVITE (RFC 3261, 17.1.1.3).
                 let base = glimpse.branch.split('.').next().unwrap_or_default();
@@ -81,6 +96,7 @@ impl Checker for Acks {
             }
             Fact::Gone(_) => {
                 self.waiting.clear();
+                self.owed.clear();
                 self.by_call.clear();
             }
             _ => {}

@@ -62,6 +62,26 @@ pub struct Summary {
     pub violation_count: u64,
 }
 
+impl Summary {
+    /// Two worlds as one: the digest is over both, in this order.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let digest = Sha256::new().chain_update(self.digest).chain_update(other.digest);
+        self.digest = digest.finalize().into();
+        self.injected.merge(&other.injected);
+        self.calls += other.calls;
+        self.events += other.events;
+        self.messages += other.messages;
+        self.lasted += other.lasted;
+        self.violation_count += other.violation_count;
+        self.violations.extend(other.violations);
+        for (outcome, count) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+        self
+    }
+}
+
 /// So many events are read at a time.
 const STRETCH: usize = 4_096;
 

@@ -48,10 +48,8 @@ impl<F: Machine> World<F> {
             Todo::Start => self.start_node(at),
             Todo::Mishap(place) => self.mishap(place, at),
             Todo::Disarm => self.outside.armed = None,
-            Todo::DiskWell => {
-                self.disk_trouble = self.disk_trouble.filter(|t| *t == Injury::DiskDied);
-                self.set_disk(DiskFaults::default());
-            }
+            // What was written while it was ill may still stop the node.
+            Todo::DiskWell => self.set_disk(DiskFaults::default()),
             Todo::Give(place) => self.give(place, at),
             Todo::End(place) => {
                 let call = self.outside.drivers.call(place);
