@@ -95,12 +95,10 @@ fn large(simulation: &Simulation) -> Result<Summary> {
 
 /// What was asked to go wrong and did not.
 fn requested_and_missing(wish: Wish, summary: &Summary) -> Option<&'static str> {
-    let crashes = summary.injected.crashes();
-    let others = summary.injected.total() - crashes;
-    if wish.crash && crashes == 0 {
+    if wish.crash && summary.injected.crashes() == 0 {
         return Some("the engine");
     }
-    (wish.carrier && others == 0).then_some("the carrier")
+    (wish.carrier && summary.injected.around() == 0).then_some("the carrier")
 }
 
 /// The story of the call that failed, the smallest world that still fails, and how to see it.

@@ -21,9 +21,16 @@ pub fn small_with(plan: &Plan, listener: Option<Box<dyn Checker>>) -> Summary {
     if let Some(listener) = listener {
         checkers = checkers.with(listener);
     }
-    let mut world = World::new(plan.clone(), disks, checkers);
-    world.run(Duration::MAX);
-    world.close()
+    quietly(|| {
+        let mut world = World::new(plan.clone(), disks, checkers);
+        world.run(Duration::MAX);
+        world.close()
+    })
+}
+
+/// What a simulated engine says of its simulated misfortunes is for nobody.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), act)
 }
 
 /// A large world: one long list over two shards.
@@ -69,11 +76,11 @@ impl Large {
             barrier += BARRIER;
             match self.threads {
                 0 | 1 => worlds.iter_mut().for_each(|world| {
-                    world.run(barrier);
+                    quietly(|| world.run(barrier));
                 }),
                 _ => std::thread::scope(|scope| {
                     for world in &mut worlds {
-                        scope.spawn(move || world.run(barrier));
+                        scope.spawn(move || quietly(|| world.run(barrier)));
                     }
                 }),
             }
@@ -84,10 +91,10 @@ impl Large {
             barrier = barrier.max(next.unwrap_or(barrier).saturating_sub(BARRIER));
         }
         let summaries: Vec<Summary> = match self.threads {
-            0 | 1 => worlds.into_iter().map(World::close).collect(),
+            0 | 1 => worlds.into_iter().map(|world| quietly(|| world.close())).collect(),
             _ => std::thread::scope(|scope| {
                 let closing: Vec<_> =
-                    worlds.into_iter().map(|world| scope.spawn(move || world.close())).collect();
+                    worlds.into_iter().map(|world| scope.spawn(move || quietly(|| world.close()))).collect();
                 let joined = closing.into_iter().map(|thread| thread.join());
                 joined
                     .map(|summary| summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

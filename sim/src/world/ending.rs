@@ -113,6 +113,7 @@ impl<F: Machine> World<F> {
         }
         let mut open_entries = Vec::new();
         for (place, carrier) in self.carriers.iter().enumerate() {
+            carrier.count_manners(&mut self.outside.injected);
             let done = carrier.exchange.ledger().done().count();
             let open = carrier.exchange.entries().into_iter().skip(done);
             open_entries.extend(open.map(|entry| (place, entry)));

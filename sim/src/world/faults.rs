@@ -111,6 +111,24 @@ impl Injury {
         }
     }
 
+    /// Whether it befell the network, a carrier or the media, and not the engine.
+    pub fn is_around(self) -> bool {
+        matches!(
+            self,
+            Self::Lost
+                | Self::Doubled
+                | Self::Late
+                | Self::Noise
+                | Self::Unreachable
+                | Self::TransportFailed
+                | Self::CarrierRestarted
+                | Self::OverLimit
+                | Self::NoPort
+                | Self::MediaFailed
+                | Self::ReportLost
+        )
+    }
+
     /// Whether it ends the process: what comes after is a recovery.
     pub fn is_crash(self) -> bool {
         matches!(
@@ -155,6 +173,11 @@ impl Injected {
     /// How many there were of all kinds.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
+    }
+
+    /// How many of them were the network's, the carriers' and the media's.
+    pub fn around(&self) -> u64 {
+        self.each().filter(|(injury, _)| injury.is_around()).map(|(_, count)| count).sum()
     }
 
     /// After how many of them the engine recovered.

@@ -1,6 +1,6 @@
 //! What goes wrong, done when its moment comes; and how a node ends and starts again.
 
-use super::faults::Injury;
+use super::faults::{Injected, Injury};
 use super::machine::Machine;
 use super::node::{Around, Birth, Disks, Node};
 use super::outside::Armed;
@@ -16,6 +16,29 @@ use switchboard::{Input, Ticket};
 
 /// A mishap costs calls their ends for as long as anybody waits for an answer: 64*T1 and a bit.
 const AFTERMATH: Duration = Duration::from_secs(40);
+
+/// Plans of callees and carriers that come badly, as the number grammar names them.
+const BAD_MANNERS: [&str; 19] = [
+    "silence",
+    "sdp-unreadable",
+    "sdp-missing",
+    "sdp-other-codec",
+    "sdp-refused",
+    "no-contact",
+    "answer-repeated",
+    "fork-answers-twice",
+    "late-ringing",
+    "late-answer",
+    "crossing-answer",
+    "no-487",
+    "deaf-to-cancel",
+    "denies-cancel",
+    "busy-after-cancel",
+    "deaf-to-bye",
+    "denies-bye",
+    "deaf-to-ack",
+    "busy-repeated",
+];
 
 impl Carrier {
     /// A carrier of the plan, after so many restarts.
@@ -39,6 +62,19 @@ impl Carrier {
         };
         let ports = super::Addresses { carrier: place as u8, next: (restarts as u32) << 12 };
         Self { address, exchange: Exchange::new(options, Box::new(ports)), read: 0, restarts }
+    }
+}
+
+impl Carrier {
+    /// Counts what it and its callees did that comes badly.
+    pub(super) fn count_manners(&self, injected: &mut Injected) {
+        for (plan, count) in self.exchange.totals().plans {
+            match plan {
+                "over-limit" => injected.add(Injury::OverLimit, count),
+                _ if BAD_MANNERS.contains(&plan) => injected.add(Injury::BadManners, count),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -142,6 +178,7 @@ impl<F: Machine> World<F> {
     fn restart_carrier(&mut self, place: usize, at: Duration) {
         let Some(old) = self.carriers.get(place) else { return };
         let restarts = old.restarts + 1;
+        old.count_manners(&mut self.outside.injected);
         self.carriers[place] = Carrier::new(&self.plan, place, restarts);
         self.outside.injected.count(Injury::CarrierRestarted);
         self.disturb(at, at + AFTERMATH);
