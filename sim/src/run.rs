@@ -93,8 +93,10 @@ impl Large {
         let summaries: Vec<Summary> = match self.threads {
             0 | 1 => worlds.into_iter().map(|world| quietly(|| world.close())).collect(),
             _ => std::thread::scope(|scope| {
-                let closing: Vec<_> =
-                    worlds.into_iter().map(|world| scope.spawn(move || quietly(|| world.close()))).collect();
+                let closing: Vec<_> = worlds
+                    .into_iter()
+                    .map(|world| scope.spawn(move || quietly(|| world.close())))
+                    .collect();
                 let joined = closing.into_iter().map(|thread| thread.join());
                 joined
                     .map(|summary| summary.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

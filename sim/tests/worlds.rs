@@ -32,10 +32,8 @@ fn every_promise_is_kept_in_quiet_worlds() {
 #[test]
 fn every_promise_is_kept_whatever_goes_wrong() {
     let injected = check_worlds(Wish::ALL, 0..40);
-    let missing: Vec<Injury> = Injury::ALL
-        .into_iter()
-        .filter(|injury| injected.of(*injury) == 0)
-        .collect();
+    let missing: Vec<Injury> =
+        Injury::ALL.into_iter().filter(|injury| injected.of(*injury) == 0).collect();
     assert_eq!(missing, [], "these never went wrong");
     assert!(injected.crashes() > 200, "{}", injected.crashes());
 }

@@ -143,6 +143,7 @@ impl<F: Machine> World<F> {
                 at: Duration::ZERO,
                 drivers: Drivers::new(&plan),
                 network: Network::new(plan.seed, plan.weather),
+                wire_is_watched: Checkers::are_all(&plan),
                 checkers,
                 injected: Injected::default(),
                 armed: None,
