@@ -66,6 +66,7 @@ fn note(left: &mut Left, event: &CallEvent) {
 fn in_reality() -> Vec<Left> {
     let mut world = World::new();
     world.call(NUMBERS);
+    world.check_the_carriers_ledger();
     let left = NUMBERS.map(|number| {
         let command = CommandId::new(&format!("test/{number}")).expect("printable");
         let stream = StreamId::call(CallId::of_command(&command));

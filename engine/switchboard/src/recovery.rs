@@ -6,9 +6,9 @@
 //! dialog means. Only what an earlier restart had to close on the wire is closed again, for as long
 //! as it may still be open.
 
-use crate::slots::Slot;
+use crate::slots::{Key, MediaState, Slot};
 use crate::{Now, Switchboard};
-use call::{Call, Effect, OpenDialog, Signal};
+use call::{Call, Effect, Invite, OpenDialog, Signal};
 use hashbrown::HashMap;
 use mutants::mutant;
 use schemas::call::CallEvent;
@@ -120,18 +120,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             slot.unborn = false;
             slot.last_revision = Some(revision);
             if slot.call.facts().dialled() && mutant!("sends the INVITE again after a crash") {
-                if let Some(dial) = slot.call.facts().dial.clone() {
-                    let asked = slot.call.facts().requested.clone();
-                    let (callee, phone) = (asked.callee, asked.phone.clone());
-                    slot.invite = Some(Arc::new(call::Invite { callee, phone, dial }));
-                    slot.media = crate::slots::MediaState::Sink;
-                    slot.gateway = self
-                        .routing
-                        .by_name(&slot.invite.as_ref().expect("it is set").dial.gateway);
-                    let leg = self.next_leg(key);
-                    self.slots[key].leg = Some(leg);
-                    self.run(key, standing, now);
-                }
+                self.invite_again(key, now);
             } else if slot.call.facts().dialled() && mutant!("adopts what a dead process dialled") {
                 self.run(key, standing, now);
             } else if slot.call.facts().dialled() {
@@ -153,5 +142,20 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
         }
         count
+    }
+
+    /// A deliberate fault: what must never be done. Nobody calls it.
+    fn invite_again(&mut self, key: Key, now: Now) {
+        let slot = &mut self.slots[key];
+        let Some(dial) = slot.call.facts().dial.clone() else { return };
+        let asked = &slot.call.facts().requested;
+        let invite = Invite { callee: asked.callee, phone: asked.phone.clone(), dial };
+        slot.gateway = self.routing.by_name(&invite.dial.gateway);
+        slot.gateway.into_iter().for_each(|it| self.routing.try_started(it, now.mono));
+        slot.invite = Some(Arc::new(invite));
+        slot.media = MediaState::Sink;
+        let leg = self.next_leg(key);
+        self.slots[key].leg = Some(leg);
+        self.send_invite(key);
     }
 }

@@ -355,7 +355,7 @@ fn hanging_up_a_call_by_its_own_id_does_not_reach_the_commands_next_one() {
 #[test]
 fn a_redial_of_a_list_waits_for_a_lane_of_its_list() {
     let mut world = one_gateway();
-    let options = campaign::BatchOptions {
+    let options = BatchOptions {
         concurrency: 1,
         max_attempts: 2,
         redial_after_ms: Some(1_000),

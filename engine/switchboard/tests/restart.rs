@@ -90,7 +90,7 @@ fn a_restart_64_t1_later_finds_nothing_left_to_do() {
 
 #[test]
 fn a_call_that_was_accepted_and_never_dialled_is_dialled_now() {
-    let full = routing::GatewayOptions { max_concurrent: 0, ..gateway("a") };
+    let full = GatewayOptions { max_concurrent: 0, ..gateway("a") };
     let mut old = World::new(vec![full]);
     let call = old.place(command("c1", "+1"));
     assert!(old.dials().is_empty());
@@ -170,7 +170,7 @@ fn a_promised_redial_survives_and_is_made_once() {
 
 #[test]
 fn the_deadline_of_a_waiting_call_is_the_one_that_was() {
-    let full = || routing::GatewayOptions { max_concurrent: 0, ..gateway("a") };
+    let full = || GatewayOptions { max_concurrent: 0, ..gateway("a") };
     let mut old = World::new(vec![full()]);
     let deadline = Some(schemas::Timestamp(world::START.0 + 10_000));
     let call = old.place(PlaceCall { deadline, ..command("c1", "+1") });

@@ -39,9 +39,10 @@ impl Checker for Redials {
             }
             // One that was made early to end it, undialled, is none.
             CallEvent::DialStarted(_) => {
-                if self.due.remove(&call).is_some_and(|due| event.at < due) {
+                let due = self.due.remove(&call);
+                due.filter(|due| event.at < *due).into_iter().for_each(|_| {
                     findings.add(Some(call), "redialled too early".to_owned());
-                }
+                });
             }
             CallEvent::CallEnded(ended) => {
                 self.due.remove(&call);

@@ -24,14 +24,13 @@ impl Checker for Invites {
                     self.dialled.insert(fingerprint(&dial.sip_call_id));
                 }
             }
-            Fact::Left { glimpse, .. } if glimpse.begins_a_call() => {
-                if !self.dialled.contains(&fingerprint(glimpse.call_id)) {
-                    let call = glimpse.call_id;
-                    findings.add(
-                        None,
-                        format!("INVITE {call} leaves without a DialStarted of this process"),
-                    );
-                }
+            Fact::Left { glimpse, .. }
+                if glimpse.begins_a_call()
+                    && !self.dialled.contains(&fingerprint(glimpse.call_id)) =>
+            {
+                let call = glimpse.call_id;
+                let what = format!("INVITE {call} leaves without a DialStarted of this process");
+                findings.add(None, what);
             }
             Fact::Gone(_) => self.dialled.clear(),
             _ => {}

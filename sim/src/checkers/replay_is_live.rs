@@ -9,14 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Reader;
 
+#[derive(Default)]
 pub struct Replay {
     options: Arc<Options>,
-}
-
-impl Default for Replay {
-    fn default() -> Self {
-        Self { options: Arc::default() }
-    }
 }
 
 impl Replay {

@@ -286,7 +286,7 @@ impl<F: Machine> World<F> {
         let address = carrier.address;
         for output in carrier.exchange.outputs() {
             match output {
-                Output::Transmit { to, bytes } => self.outside.from_carrier(address, to, bytes),
+                Output::Transmit { to, bytes } => self.outside.carrier_sends(address, to, bytes),
                 Output::Rtp(order) => carrier_audio(&mut self.node, &order, at),
             }
         }

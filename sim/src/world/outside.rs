@@ -60,7 +60,7 @@ impl Outside {
     }
 
     /// A carrier's message leaves.
-    pub fn from_carrier(&mut self, carrier: SocketAddr, to: Peer, bytes: Vec<u8>) {
+    pub fn carrier_sends(&mut self, carrier: SocketAddr, to: Peer, bytes: Vec<u8>) {
         if self.outage(carrier).is_some() {
             self.injected.count(Injury::Unreachable);
             return;
