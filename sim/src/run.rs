@@ -103,6 +103,9 @@ impl Large {
                     .collect()
             }),
         };
-        Ok(summaries.into_iter().fold(Summary::default(), Summary::and))
+        // The shards live side by side.
+        let lasted = summaries.iter().map(|summary| summary.lasted).max().unwrap_or_default();
+        let all = summaries.into_iter().fold(Summary::default(), Summary::and);
+        Ok(Summary { lasted, ..all })
     }
 }

@@ -25,7 +25,7 @@ mod waiting;
 
 pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
-pub use look::InUse;
+pub use look::{Counters, InUse};
 pub use recovery::Unfollowable;
 
 use call::{Effect, Signal};
@@ -182,21 +182,6 @@ pub struct Switchboard<V> {
     draining: bool,
     wake: Option<Duration>,
     counters: Counters,
-}
-
-/// What happened that nobody is told of. Counts since the start.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Signals that no state of their call listens to, by (state, signal).
-    pub unexpected: BTreeMap<(&'static str, &'static str), u64>,
-    /// Messages for legs and streams that are gone.
-    pub strays: u64,
-    /// Signals dropped since their call had too many in flight.
-    pub overflows: u64,
-    /// Commands that were repeated.
-    pub repeats: u64,
-    /// Calls that ended.
-    pub ended: u64,
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {

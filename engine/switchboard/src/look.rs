@@ -4,6 +4,7 @@ use crate::Switchboard;
 use call::Call;
 use routing::GatewayIndex;
 use schemas::{CallId, Pseudonyms, Vault};
+use std::collections::BTreeMap;
 
 /// What calls hold at this moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -20,6 +21,21 @@ pub struct InUse {
     pub timers: usize,
     /// Redials that are promised.
     pub redials: usize,
+}
+
+/// What happened that nobody is told of. Counts since the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Signals that no state of their call listens to, by (state, signal).
+    pub unexpected: BTreeMap<(&'static str, &'static str), u64>,
+    /// Messages for legs and streams that are gone.
+    pub strays: u64,
+    /// Signals dropped since their call had too many in flight.
+    pub overflows: u64,
+    /// Commands that were repeated.
+    pub repeats: u64,
+    /// Calls that ended.
+    pub ended: u64,
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {
