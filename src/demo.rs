@@ -77,6 +77,8 @@ pub fn run(options: &DemoOptions, stop: &StopRequests) -> Result<Finished> {
         bind: None,
         numbering: Numbering::INTERNATIONAL,
         data: data.clone(),
+        store: None,
+        node: "demo".to_owned(),
         json: options.json,
         style: options.style,
     };

@@ -1,6 +1,6 @@
 //! `callfold events`: the history itself, one event per line.
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::Result;
 use projections::table::{Align, Paint, Style, cell};
 use schemas::call::CallEvent;
@@ -10,7 +10,6 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long `--follow` waits for events before it looks whether it is to stop.
@@ -19,8 +18,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Which events, and how they are printed.
 #[derive(Clone, Debug)]
 pub struct EventsOptions {
-    /// The data folder.
-    pub data: PathBuf,
+    /// Where they are.
+    pub place: Place,
     /// Only those of this call.
     pub call: Option<CallId>,
     /// Only those from this position on.
@@ -37,7 +36,7 @@ pub struct EventsOptions {
 
 /// Prints them; with `follow`, until `is_over`.
 pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
-    let mut history = History::open(&options.data)?;
+    let mut history = History::open(&options.place)?;
     let mut printer = Printer::new(options);
     if !options.json {
         printer.header()?;
@@ -47,7 +46,7 @@ pub fn run(options: &EventsOptions, is_over: impl Fn() -> bool) -> Result<()> {
             printer.take(&history, &recorded, 1)?;
         }
         if printer.printed == 0 && history.unknown == 0 {
-            anyhow::bail!("there is no call {call} in {}", options.data.display());
+            anyhow::bail!("there is no call {call} in {}", options.place);
         }
         printer.out.flush()?;
         history.tell_unknown();

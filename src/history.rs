@@ -1,21 +1,50 @@
-//! What stands in a data folder, read beside a running engine or without one.
+//! What stands in a data folder or in a common log, read beside a running engine or without one.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use node::StoreUrl;
+use node::store_url::{Reading, open_to_read, read_folder};
 use schemas::event::DecodeError;
 use schemas::{Event, Position, Recorded, Revision, StreamId};
+use std::fmt;
 use std::ops::ControlFlow;
-use std::path::Path;
-use store::folder::DataFolder;
+use std::path::PathBuf;
+use std::sync::Arc;
 use store::keys::NodeVault;
 use store::{Reader, Stored};
 
 /// So many events are read at a time.
 const STRETCH: usize = 4096;
 
-/// A folder's events, and the keys to what is sealed in them.
+/// Where a history is: in a data folder, or in a store with the keys in a data folder.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Place {
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// The store; the folder's own log when absent.
+    pub store: Option<StoreUrl>,
+}
+
+impl Place {
+    /// Whether its events are in a log that many nodes share.
+    pub fn is_common(&self) -> bool {
+        self.store.as_ref().is_some_and(StoreUrl::is_common)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.store, &self.data) {
+            (Some(store), _) => write!(f, "{store}"),
+            (None, Some(data)) => write!(f, "{}", data.display()),
+            (None, None) => f.write_str("nowhere"),
+        }
+    }
+}
+
+/// Events, and the keys to what is sealed in them.
 pub struct History {
     /// The events.
-    pub reader: Box<dyn Reader>,
+    pub reader: Arc<dyn Reader>,
     /// The keys; absent when they cannot be had, and then what is sealed stays so.
     pub vault: Option<NodeVault>,
     /// Events of types that only a later version knows, passed over so far.
@@ -23,20 +52,27 @@ pub struct History {
 }
 
 impl History {
-    /// Opens a folder to read. Changes nothing in it.
-    pub fn open(data: &Path) -> Result<Self> {
-        let mut folder = DataFolder::open_to_read(data)?;
-        let reader = Box::new(folder.read_log()?);
-        let keys = folder.read_keys(&crate::privacy::master_key(None)?);
-        let secret = folder.callee_secret(None);
-        let vault = match (keys, secret) {
-            (Ok(keyring), Ok(secret)) => Some(NodeVault { keyring, secret }),
-            (Err(error), _) | (_, Err(error)) => {
+    /// Opens it to read. Changes nothing there.
+    pub fn open(place: &Place) -> Result<Self> {
+        let master = crate::privacy::master_key(None)?;
+        let Reading { reader, keys } = match (&place.store, &place.data) {
+            (Some(store), data) => open_to_read(store, data.as_deref(), &master)?,
+            (None, Some(data)) => read_folder(data, &master)?,
+            (None, None) => bail!("name a data folder, or a store"),
+        };
+        let vault = match keys {
+            Ok((keyring, secret)) => Some(NodeVault { keyring, secret }),
+            Err(error) => {
                 tracing::warn!("phone numbers and variables stay sealed: {}", error.in_full());
                 None
             }
         };
         Ok(Self { reader, vault, unknown: 0 })
+    }
+
+    /// What a node that runs in this process keeps.
+    pub fn of(reader: Arc<dyn Reader>, vault: NodeVault) -> Self {
+        Self { reader, vault: Some(vault), unknown: 0 }
     }
 
     /// Runs through the events after a position, in order, until there are no more or `take` breaks.

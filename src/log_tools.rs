@@ -1,8 +1,9 @@
 //! `callfold log`, `backup`, `restore`: what is done with a log as such, whatever its events say.
 
 use crate::bar::Bar;
-use crate::stores::StoreUrl;
+use crate::stores::{Source, Target};
 use anyhow::{Context, Result, bail};
+use node::StoreUrl;
 use schemas::{Position, Timestamp};
 use serde_json::json;
 use std::io::Write;
@@ -132,12 +133,13 @@ pub fn repair(data: &Path, to: &Path) -> Result<bool> {
 }
 
 /// Copies a history from one store to another.
-pub fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<TransferReport> {
+/// Of a common log `data` has the secrets.
+pub fn copy(from: &StoreUrl, to: &StoreUrl, data: Option<&Path>) -> Result<TransferReport> {
     if from == to {
         bail!("{from} is both where from and where to");
     }
-    let source = from.open_to_read().with_context(|| from.to_string())?;
-    let target = to.open_to_fill(&source).with_context(|| to.to_string())?;
+    let mut source = Source::open(from, data).with_context(|| from.to_string())?;
+    let target = Target::open(to, &mut source).with_context(|| to.to_string())?;
     let mut bar = Bar::of_events("copying events");
     let report = transfer(&*source.reader, &*target.appender, |at, head| bar.at(at.0, head.0))?;
     drop(bar);

@@ -1,6 +1,7 @@
 //! What a data folder knows of persons: erasing one, the opaque key of one, another master key.
 
 use anyhow::{Context, Result, bail};
+use node::store_url::{self, StoreUrl};
 use schemas::CalleeKey;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,6 +60,15 @@ pub enum Erasure {
     Before,
     /// Nothing was ever sealed for this person here.
     Nobody,
+}
+
+/// Destroys a person's key in a log that many nodes share: for all of them.
+pub fn erase_in(store: &StoreUrl, callee: CalleeKey) -> Result<Erasure> {
+    Ok(match store_url::erase(store, callee)? {
+        Some(true) => Erasure::Done,
+        Some(false) => Erasure::Before,
+        None => Erasure::Nobody,
+    })
 }
 
 /// Destroys a person's key, durably, also in a folder that is in use. Returns when it is gone.
@@ -121,6 +131,9 @@ pub enum Rotation {
 pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
     let source = master_key(secrets.key_file.clone())?;
     let exists = DataFolder::open_to_read(&secrets.data)?;
+    if exists.is_in_common() {
+        bail!("its keys of persons are in a common log: say which one with --store URL");
+    }
     let folder = DataFolder::open(&secrets.data, exists.node())?;
     let new = match new {
         NewMaster::InPlace if matches!(source, MasterSource::Given(_)) => bail!(
@@ -142,6 +155,26 @@ pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
     let (_, keys, loaded) = folder.open_keys(&source)?;
     keys.rotate(new)?;
     Ok(Rotation::Done(loaded.persons))
+}
+
+/// The same in a log that many nodes share. Each of them takes the new one before its next start, so
+/// it stands in a file of its own or in the variable.
+pub fn rotate_in(store: &StoreUrl, secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
+    let new = match new {
+        NewMaster::InPlace => bail!(
+            "every node needs the new master key: name its file with --new-key-file, and bring it \
+             to all of them"
+        ),
+        NewMaster::File(path) => key_in(path)?,
+        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?
+            .with_context(|| format!("{NEW_MASTER_VARIABLE} is not set"))?,
+    };
+    let old = match master_key(secrets.key_file.clone())? {
+        MasterSource::Given(master) => master,
+        MasterSource::File(file) => read_master(&file)?,
+        MasterSource::Folder => read_master(&secrets.data.join("master.key"))?,
+    };
+    Ok(store_url::rotate(store, old, new)?.map_or(Rotation::Before, Rotation::Done))
 }
 
 fn key_in(path: &Path) -> Result<MasterKey> {

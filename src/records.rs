@@ -1,6 +1,6 @@
 //! `callfold records`: what became of every call.
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use projections::call_record::{CSV_HEADER, RecordRows};
@@ -9,15 +9,14 @@ use projections::{CallRecord, CallRecords, Summary};
 use schemas::{CalleeKey, Outcome, Position, Pseudonyms, Timestamp, Vault};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::str::FromStr;
 use store::keys::NodeVault;
 
 /// Which records, and how they are printed.
 #[derive(Clone, Debug)]
 pub struct RecordsOptions {
-    /// The data folder.
-    pub data: PathBuf,
+    /// Where their events are.
+    pub place: Place,
     /// As they stood then; as they stand when absent.
     pub as_of: Option<AsOf>,
     /// Only those that came to this.
@@ -87,7 +86,7 @@ pub enum Format {
 
 /// Prints them: ended ones as they ended, then those that are open.
 pub fn run(options: &RecordsOptions) -> Result<()> {
-    let mut history = History::open(&options.data)?;
+    let mut history = History::open(&options.place)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let rows = RecordRows::new(options.style);
     match options.format {
@@ -144,6 +143,6 @@ pub fn run(options: &RecordsOptions) -> Result<()> {
 
 /// By its key, which outlives the number.
 fn callee_of(phone: &str, vault: Option<&NodeVault>) -> Result<CalleeKey> {
-    let vault = vault.context("without its keys a folder does not tell whose calls are whose")?;
+    let vault = vault.context("without its keys a log does not tell whose calls are whose")?;
     Ok(vault.callee_key(phone))
 }

@@ -1,19 +1,18 @@
 //! `callfold replay`: a call lived again, event by event, with what it would have done.
 
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, StreamId, Vault};
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 use store::keys::NodeVault;
 
 /// Prints every event of a call, the state after it, and the effects it asked for.
-pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {
-    let mut history = History::open(data)?;
+pub fn run(place: &Place, id: CallId, style: &Style) -> Result<()> {
+    let mut history = History::open(place)?;
     let mut events = history.stream(StreamId::call(id))?.into_iter();
     if history.unknown > 0 {
         // What it did cannot be known: a state shown all the same would be a guess.
@@ -26,7 +25,7 @@ pub fn run(data: &Path, id: CallId, style: &Style) -> Result<()> {
     let Some((Event::Call(CallEvent::CallRequested(requested)), at)) =
         first.map(|recorded| (recorded.event, recorded.at))
     else {
-        bail!("there is no call {id} in {}", data.display());
+        bail!("there is no call {id} in {}", place);
     };
     let is_erased = |vault: &NodeVault| vault.open(requested.callee, &requested.phone).is_none();
     let erased = history.vault.as_ref().is_some_and(is_erased);

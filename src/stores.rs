@@ -1,50 +1,28 @@
-//! Stores by their URL: what a history is read from, and what it is written to.
+//! Moving a history between stores: what it is read from, and what it is written to.
 
-use anyhow::{Context, Result};
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use anyhow::{Context, Result, bail};
+use node::StoreUrl;
+use node::store_url::{Filling, data_folder, open_to_fill, open_to_read};
+use schemas::Position;
+use std::path::Path;
 use std::sync::Arc;
-use store::folder::Unfinished;
-use store::writer::{self, LogWriter, NoKeys};
-use store::{Appender, DataFolder, Reader};
+use store::folder::{MasterSource, Unfinished};
+use store::keys::{CalleeSecret, Keyring};
+use store::writer::{self, KeySink, LogWriter, NoKeys};
+use store::{Appender, DataFolder, Reader, Stored};
 
-/// Where a history is, as the configuration's `store.url` says it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum StoreUrl {
-    /// `log:PATH`: the embedded log of a data folder.
-    Log(PathBuf),
-}
-
-impl FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Self, String> {
-        match url.split_once(':') {
-            Some(("log", path)) if !path.is_empty() => Ok(Self::Log(path.into())),
-            Some(("postgres" | "postgresql" | "kurrentdb" | "esdb", _)) => Err(format!(
-                "{} is not among the stores that this program was built with",
-                url.split(':').next().unwrap_or(url)
-            )),
-            _ => Err("write a store's URL, such as log:./data/log".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Log(path) => write!(f, "log:{}", path.display()),
-        }
-    }
-}
+/// So many events are compared at a time.
+const PAGE: usize = 1000;
 
 /// A history that is read.
 pub struct Source {
     /// Its events.
-    pub reader: Box<dyn Reader>,
-    /// Its data folder, if it is a log: whose secrets go with the events.
-    pub folder: Option<DataFolder>,
+    pub reader: Arc<dyn Reader>,
+    /// The data folder whose secrets go with the events.
+    pub folder: DataFolder,
+    master: MasterSource,
+    /// Those of a common log.
+    keys: Option<(Keyring, CalleeSecret)>,
 }
 
 /// Where a history is written to.
@@ -56,82 +34,145 @@ pub struct Target {
 
 /// What is left to do when all is written.
 enum End {
-    Log(LogWriter, Box<Unfinished>),
+    Log(LogWriter, Box<Unfinished>, Option<Keys>),
+    Common(Filling),
 }
 
-impl StoreUrl {
-    /// Opens it to read, beside whoever writes.
-    pub fn open_to_read(&self) -> Result<Source> {
-        match self {
-            Self::Log(path) => {
-                let folder = DataFolder::open_to_read(data_folder(path))?;
-                Ok(Source { reader: Box::new(folder.read_log()?), folder: Some(folder) })
-            }
+/// The keys of persons of a common log, for a log.
+struct Keys {
+    keyring: Keyring,
+    master: MasterSource,
+}
+
+impl Source {
+    /// Opens it to read, beside whoever writes. `data` is the folder that has the secrets of a
+    /// common log.
+    pub fn open(url: &StoreUrl, data: Option<&Path>) -> Result<Self> {
+        let master = crate::privacy::master_key(None)?;
+        if let StoreUrl::Log(path) = url {
+            let folder = DataFolder::open_to_read(data_folder(path))?;
+            return Ok(Self { reader: Arc::new(folder.read_log()?), folder, master, keys: None });
         }
+        let Some(data) = data else {
+            bail!("name the data folder that has its secrets with --data");
+        };
+        let reading = open_to_read(url, Some(data), &master)?;
+        let folder = DataFolder::open_to_read(data)?;
+        Ok(Self { reader: reading.reader, folder, master, keys: Some(reading.keys?) })
     }
 
-    /// Opens it to take all that `source` has. A log is a new folder, or one that was broken off.
-    pub fn open_to_fill(&self, source: &Source) -> Result<Target> {
-        match self {
-            Self::Log(path) => {
-                let folder =
-                    Unfinished::begin(data_folder(path), "node-1", source.folder.as_ref())?;
-                let (writer, appender) = writer::start(folder.open_log()?, NoKeys)?;
-                Ok(Target { appender: Arc::new(appender), end: End::Log(writer, Box::new(folder)) })
-            }
+    fn take_keys(&mut self) -> Result<(Keyring, CalleeSecret)> {
+        match self.keys.take() {
+            Some(keys) => Ok(keys),
+            None => Ok((self.folder.read_keys(&self.master)?, self.folder.callee_secret(None)?)),
         }
     }
 }
 
 impl Target {
+    /// Opens it to take all that `source` has. A log is a new folder, or one that was broken off.
+    pub fn open(url: &StoreUrl, source: &mut Source) -> Result<Self> {
+        if let StoreUrl::Log(path) = url {
+            let folder = Unfinished::begin(data_folder(path), "node-1", Some(&source.folder))?;
+            let (writer, appender) = writer::start(folder.open_log()?, NoKeys)?;
+            let master = source.master.clone();
+            let keys = source.keys.take().map(|(keyring, _)| Keys { keyring, master });
+            let end = End::Log(writer, Box::new(folder), keys);
+            return Ok(Self { appender: Arc::new(appender), end });
+        }
+        let (keyring, secret) = source.take_keys()?;
+        let filling = open_to_fill(url, source.folder.node(), &keyring, &secret)?;
+        check_prefix(&*filling.reader, &*source.reader)?;
+        filling.put_keys(&keyring)?;
+        Ok(Self { appender: filling.appender.clone(), end: End::Common(filling) })
+    }
+
     /// All is written: makes it whole.
     pub fn finish(self) -> Result<()> {
         match self.end {
-            End::Log(writer, folder) => {
+            End::Common(filling) => {
+                drop(filling);
+                Ok(())
+            }
+            End::Log(writer, folder, keys) => {
                 writer.stop()?;
-                folder.finish().context("all is copied, and could not be made a data folder")
+                let path = folder.path().to_owned();
+                folder.finish().context("all is copied, and could not be made a data folder")?;
+                keys.map_or(Ok(()), |keys| keys.put_into(&path))
             }
         }
     }
 }
 
-/// The folder whose log it is: the configuration names `DATA/log`, a person may name `DATA`.
-fn data_folder(path: &Path) -> &Path {
-    match path.file_name() {
-        Some(name) if name == "log" && !path.join("node.toml").exists() => {
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// What is there already must be what the source begins with: a copy that was broken off. Two
+/// histories in one store could not be told apart again.
+fn check_prefix(target: &dyn Reader, source: &dyn Reader) -> Result<()> {
+    let (mut there, mut here) = (Position(0), Position(0));
+    loop {
+        let found = target.read_all(there, PAGE)?;
+        let wanted = source.read_all(here, found.len())?;
+        let same = |(a, b): (&Stored, &Stored)| {
+            (a.stream, a.revision, a.at, &a.encoded) == (b.stream, b.revision, b.at, &b.encoded)
+        };
+        if found.len() != wanted.len() || !found.iter().zip(&wanted).all(same) {
+            bail!("it holds another history: name an empty store");
         }
-        _ => path,
+        let (Some(last), Some(last_here)) = (found.last(), wanted.last()) else { return Ok(()) };
+        (there, here) = (last.position, last_here.position);
+    }
+}
+
+impl Keys {
+    fn put_into(self, data: &Path) -> Result<()> {
+        let name = DataFolder::open_to_read(data)?.node().to_owned();
+        let folder = DataFolder::open(data, &name)?;
+        let (own, mut file, _) = folder.open_keys(&self.master)?;
+        let keys = self.keyring.saved_keys();
+        let left = own.adopt(&keys);
+        file.append_and_sync(&keys)?;
+        if left > 0 {
+            tracing::warn!(
+                keys = left,
+                "two nodes had made keys for the same persons: what one of them sealed cannot be \
+                 read here"
+            );
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schemas::event::Encoded;
+    use schemas::{CallId, StreamId, Timestamp};
+    use store::memory::MemoryStore;
+    use store::{Append, Expected, NewEvent};
 
-    #[test]
-    fn a_store_is_named_by_its_scheme() {
-        for (url, wanted) in [
-            ("log:./data/log", Ok("log:./data/log")),
-            ("log:", Err("write a store's URL")),
-            ("./data", Err("write a store's URL")),
-            ("postgres://u@h/db", Err("postgres is not among")),
-        ] {
-            let read = StoreUrl::from_str(url);
-            match (read, wanted) {
-                (Ok(read), Ok(wanted)) => assert_eq!(read.to_string(), wanted),
-                (Err(said), Err(wanted)) => assert!(said.starts_with(wanted), "{said}"),
-                (read, _) => panic!("{url}: {read:?}"),
-            }
-        }
+    fn history(bodies: &[u8]) -> MemoryStore {
+        let store = MemoryStore::default();
+        let append = |body: &u8| {
+            let encoded = Encoded { kind: 2, version: 1, body: vec![*body] };
+            let events = vec![NewEvent { encoded, at: Timestamp(1) }];
+            Append { stream: StreamId::call(CallId([1; 16])), expected: Expected::Any, events }
+        };
+        let appends: Vec<_> = bodies.iter().map(append).collect();
+        store.append_batch(&appends);
+        store
     }
 
     #[test]
-    fn a_log_stands_in_its_data_folder() {
-        for (path, folder) in
-            [("data/log", "data"), ("log", "."), ("data", "data"), ("/x/log", "/x")]
-        {
-            assert_eq!(data_folder(Path::new(path)), Path::new(folder));
+    fn a_copy_goes_on_where_it_was_broken_off_and_into_no_other_history() {
+        let source = history(&[1, 2, 3]);
+        for (there, goes_on) in [
+            (&[][..], true),
+            (&[1, 2], true),
+            (&[1, 2, 3], true),
+            (&[1, 2, 3, 4], false),
+            (&[1, 9], false),
+        ] {
+            let checked = check_prefix(&history(there), &source);
+            assert_eq!(checked.is_ok(), goes_on, "{there:?}");
         }
     }
 }

@@ -16,13 +16,30 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("routing", &["schemas", "pace", "mutants"]),
     ("campaign", &["schemas", "pace", "mutants"]),
     ("store", &["schemas", "mutants"]),
+    ("store_kurrent", &["schemas", "store"]),
+    // For tests alone: KurrentDB's protocol.
+    ("kurrent_server", &[]),
     ("projections", &["schemas"]),
     // `store`: the batch it hands over is the store's own.
     (
         "switchboard",
         &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store", "mutants"],
     ),
-    ("node", &["schemas", "switchboard", "routing", "campaign", "store", "sip", "media"]),
+    ("store_postgres", &["schemas", "store"]),
+    (
+        "node",
+        &[
+            "schemas",
+            "switchboard",
+            "routing",
+            "campaign",
+            "store",
+            "store_kurrent",
+            "store_postgres",
+            "sip",
+            "media",
+        ],
+    ),
     // The production code in a box; `mutants`: deliberate faults, for its own proof.
     (
         "sim",
@@ -78,7 +95,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // What a developer does to the sources: knows them as texts.
     ("xtask", &[]),
-    ("benches", &["schemas", "call", "campaign", "media", "node", "routing", "sip", "switchboard"]),
+    (
+        "benches",
+        &[
+            "schemas",
+            "call",
+            "campaign",
+            "media",
+            "node",
+            "routing",
+            "sip",
+            "store",
+            "store_postgres",
+            "switchboard",
+        ],
+    ),
 ];
 
 /// Pure crate → crates of others that it may depend on: none of them has a clock, a socket, a

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// CPU seconds of this process so far, all threads, user and kernel.
 pub fn own() -> f64 {
@@ -13,6 +14,13 @@ fn seconds(who: UsageWho) -> f64 {
     let usage = getrusage(who).expect("the kernel knows what we used");
     let of = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     of(usage.user_time()) + of(usage.system_time())
+}
+
+/// CPU time of this thread so far.
+pub fn of_thread() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }
 
 /// Bytes of memory this process holds now.

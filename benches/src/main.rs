@@ -1,5 +1,6 @@
 //! What must stay fast, printed beside its limit: `./x bench` for all, or the name of one and its
-//! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`.
+//! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`,
+//! `postgres`, `log PART`, `log-history EVENTS` (the default, 100 million, takes ten minutes and 6 GB for a while).
 //!
 //! Ratios and CPU time in one run; the machine is shared and noisy, so no figure is asserted.
 #![allow(clippy::print_stdout)] // printing is what it is for
@@ -7,7 +8,9 @@
 mod cpu;
 mod engine;
 mod kernel;
+mod log;
 mod machine;
+mod postgres;
 
 use anyhow::Result;
 
@@ -22,8 +25,15 @@ fn main() -> Result<()> {
         "engine-alone" => engine::run_alone(number(1, 100_000)?, number(2, 1_000)?)?,
         "memory" => engine::run_memory(number(1, 10_000)?, false)?,
         "memory-audio" => engine::run_memory(number(1, 2_000)?, true)?,
+        "log" => log::run(arguments.get(1).map(String::as_str))?,
+        "log-history" => log::run_history(number(1, 100_000_000)?)?,
+        "log-read" => {
+            let place = arguments.get(1).map_or(std::path::Path::new("."), std::path::Path::new);
+            log::read_history(place, number(2, 0)?.into())?;
+        }
+        "postgres" => postgres::run()?,
         other => anyhow::bail!(
-            "there is no bench `{other}`; there are machine, engine, engine-alone, memory and memory-audio"
+            "there is no bench `{other}`; there are machine, engine, engine-alone, memory, memory-audio, postgres, log and log-history"
         ),
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::config::{GatewayUri, SecretFile};
 use crate::dial::{self, CONCURRENCY_DEFAULT, DialOptions, Finished, GatewayTerms};
 use crate::signals::StopRequests;
 use clap::Args;
+use node::StoreUrl;
 use schemas::{Numbering, Phone};
 use sip::port::Credentials;
 use std::net::{IpAddr, SocketAddr};
@@ -101,6 +102,13 @@ pub struct DialArgs {
     /// again
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Keep the events there and not in the folder: postgres://USER@HOST/DATABASE, for nodes that
+    /// share a log; a password may come from PGPASSWORD
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
+    /// Who dials, on a store that is shared: one process at a time has a name
+    #[arg(long, value_name = "NAME", default_value = "dial", value_parser = node_name)]
+    node: String,
     /// One JSON object on stdout: summary, calls, rejected rows
     #[arg(long)]
     json: bool,
@@ -151,6 +159,8 @@ impl DialArgs {
             bind: self.bind,
             numbering: self.region.unwrap_or_default(),
             data: self.data,
+            store: self.store,
+            node: self.node,
             json: self.json,
             style: terminal::of_stderr(),
         })
@@ -180,6 +190,11 @@ fn batch_name(text: &str) -> Result<String, &'static str> {
         && !text.chars().any(char::is_control)
         && !text.trim().is_empty();
     fits.then(|| text.to_owned()).ok_or("a batch's name has 1 to 80 printable characters")
+}
+
+fn node_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| text.to_owned()).ok_or("a node's name has 1 to 64 letters, digits and signs")
 }
 
 fn shown_number(text: &str) -> Result<Phone, String> {

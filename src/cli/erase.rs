@@ -4,6 +4,7 @@ use super::Failure;
 use super::whose::normalised;
 use crate::privacy::{self, Erasure, Secrets};
 use clap::Args;
+use node::StoreUrl;
 use schemas::Numbering;
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ pub struct EraseArgs {
     /// The data folder; it may be in use
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// The store that many nodes share, when the events are there; the folder has the secrets
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
     /// Whom
     #[arg(long, value_name = "NUMBER")]
     phone: String,
@@ -30,8 +34,9 @@ pub struct EraseArgs {
 }
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   callfold erase --data ./data --phone +8613800000017
+  callfold erase --data ./data --store postgres://callfold@db/calls --phone +8613800000017
 
 The person's key is overwritten on the disk, also while an engine runs there. Number, name,
 variables, keys that were pressed and what carriers wrote are gone with it; the events stay, and
@@ -43,11 +48,15 @@ names them), and earlier backups: back up into them again.";
 impl EraseArgs {
     pub fn run(self) -> Result<(), Failure> {
         let phone = normalised(&self.phone, self.region)?;
-        let Self { data, key_file, callee_key_file, .. } = self;
+        let Self { data, key_file, callee_key_file, store, .. } = self;
         let secrets = Secrets { data, key_file, callee_key_file };
         let callee = privacy::callee_key(&secrets, &phone)?;
         // Never the number: what is said here may stand in a log.
-        let sentence = match privacy::erase(&secrets, callee)? {
+        let erased = match store.filter(StoreUrl::has_keys) {
+            Some(store) => privacy::erase_in(&store, callee)?,
+            None => privacy::erase(&secrets, callee)?,
+        };
+        let sentence = match erased {
             Erasure::Done => "erased: what was sealed for this person can never be read again",
             Erasure::Before => "erased already: nothing has been sealed for this person since",
             Erasure::Nobody => "nothing was ever sealed for this person here",

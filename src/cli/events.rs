@@ -1,21 +1,21 @@
 //! `callfold events`, as it is typed.
 
 use super::Failure;
+use super::place::PlaceArgs;
 use super::terminal;
 use super::values::WhichCall;
 use crate::events::{self, EventsOptions};
+use crate::history::Place;
 use crate::signals::StopRequests;
 use clap::{Args, ValueEnum};
 use schemas::Position;
-use std::path::PathBuf;
 
 /// Every event of every call, in the order of the log
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct EventsArgs {
-    /// The data folder; it may be in use
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Only this call's: its id, or a beginning of it that no other call has
     #[arg(long, value_name = "ID")]
     call: Option<WhichCall>,
@@ -50,12 +50,13 @@ enum Format {
 
 impl EventsArgs {
     pub fn run(self) -> Result<(), Failure> {
+        let place = Place::from(self.place);
         let call = match self.call {
-            Some(which) => Some(which.find(&self.data)?),
+            Some(which) => Some(which.find(&place)?),
             None => None,
         };
         let options = EventsOptions {
-            data: self.data,
+            place,
             call,
             from: Position(self.from),
             follow: self.follow,

@@ -4,6 +4,7 @@ use super::Failure;
 use super::whose::normalised;
 use crate::privacy::{self, NewMaster, Rotation, Secrets};
 use clap::{Args, Subcommand};
+use node::StoreUrl;
 use schemas::Numbering;
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ struct RotateArgs {
     /// The data folder
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// The store that many nodes share, when the keys of persons are there
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
     /// The file of the master key, when it is not in the data folder; the variable
     /// CALLFOLD_MASTER_KEY works too
     #[arg(long, value_name = "FILE")]
@@ -62,9 +66,11 @@ const ROTATING: &str = "\
 Examples:
   callfold key rotate --data ./data
   callfold key rotate --data ./data --key-file /run/keys/old --new-key-file /run/keys/new
+  callfold key rotate --data ./data --store postgres://callfold@db/calls --new-key-file ./new.key
   CALLFOLD_MASTER_KEY=… CALLFOLD_NEW_MASTER_KEY=… callfold key rotate --data ./data
 
-The engine has to be stopped. No event changes, and every person can be read as before. Killed in
+The engine has to be stopped; on a store that many nodes share, all of them, and each gets the new
+key in place of the old one before it starts again. No event changes, and every person can be read as before. Killed in
 the middle and typed again it goes on. Without a new file or variable the old key is overwritten;
 with one, destroy the old key yourself once this is done. Backups keep the key they were made with.";
 
@@ -85,7 +91,7 @@ impl KeyArgs {
 
 impl RotateArgs {
     fn run(self) -> Result<(), Failure> {
-        let Self { data, key_file, new_key_file } = self;
+        let Self { data, store, key_file, new_key_file } = self;
         let secrets = Secrets { data, key_file, callee_key_file: None };
         let given = std::env::var_os(privacy::NEW_MASTER_VARIABLE).is_some();
         let new = match new_key_file {
@@ -93,7 +99,11 @@ impl RotateArgs {
             None if given => NewMaster::Variable,
             None => NewMaster::InPlace,
         };
-        let sentence = match privacy::rotate(&secrets, &new)? {
+        let rotated = match store.filter(StoreUrl::is_common) {
+            Some(store) => privacy::rotate_in(&store, &secrets, &new)?,
+            None => privacy::rotate(&secrets, &new)?,
+        };
+        let sentence = match rotated {
             Rotation::Done(persons) => {
                 format!("the keys of {persons} persons are wrapped by the new master key")
             }

@@ -2,9 +2,9 @@
 
 use super::Failure;
 use crate::log_tools;
-use crate::stores::StoreUrl;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
+use node::StoreUrl;
 use std::path::PathBuf;
 
 /// The log as such: what it is, whether it is whole, mending it, moving it to another store
@@ -86,17 +86,23 @@ struct RepairArgs {
 #[command(after_help = "\
 Example:
   callfold log copy --from log:./data/log --to log:./copy/log
+  callfold log copy --from log:./data/log --to postgres://callfold@db/calls
 
 Every event keeps its stream and its place in it; positions are the new store's. Stopped in the
 middle and typed again it goes on: what is there already is recognised. What is written to the old
-store while it runs may be missing: stop the engine first.")]
+store while it runs may be missing: stop the engine first. The keys of persons go along; who
+goes on there begins with a new folder that has copies of callee.key and master.key.")]
 struct CopyArgs {
-    /// The store to copy from: log:PATH
+    /// The store to copy from: log:PATH, or one that many nodes share, such as
+    /// postgres://callfold@db/calls
     #[arg(long, value_name = "URL")]
     from: StoreUrl,
     /// The store to copy to; a log must not be there yet
     #[arg(long, value_name = "URL")]
     to: StoreUrl,
+    /// The data folder that has the secrets, when the store to copy from is shared
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 impl LogArgs {
@@ -117,8 +123,8 @@ impl LogArgs {
                     to.display()
                 ))),
             },
-            LogTask::Copy(CopyArgs { from, to }) => {
-                let report = log_tools::copy(&from, &to)?;
+            LogTask::Copy(CopyArgs { from, to, data }) => {
+                let report = log_tools::copy(&from, &to, data.as_deref())?;
                 let already = match report.already {
                     0 => String::new(),
                     already => format!(", {already} of them were there already"),

@@ -14,6 +14,7 @@ mod failure;
 mod key;
 mod log;
 mod logging;
+mod place;
 mod records;
 mod replay;
 mod simulation;

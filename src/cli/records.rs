@@ -1,20 +1,20 @@
 //! `callfold records`, as it is typed.
 
 use super::Failure;
+use super::place::PlaceArgs;
 use super::terminal;
 use super::whose::normalised;
+use crate::history::Place;
 use crate::records::{self, AsOf, Format, RecordsOptions, Wanted};
 use clap::Args;
 use schemas::Numbering;
-use std::path::PathBuf;
 
 /// What became of each call, one record per call
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct RecordsArgs {
-    /// The data folder; it may be in use
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// As it was then: a position of the log, or a time (RFC 3339)
     #[arg(long, value_name = "POSITION|TIME")]
     as_of: Option<AsOf>,
@@ -45,9 +45,10 @@ spreadsheet would compute with begins with a single quote.";
 
 impl RecordsArgs {
     pub fn run(self) -> Result<(), Failure> {
+        let place = Place::from(self.place);
         let phone = self.phone.as_ref().map(|phone| normalised(phone, self.region)).transpose()?;
         let options = RecordsOptions {
-            data: self.data,
+            place,
             as_of: self.as_of,
             outcome: self.outcome,
             phone,

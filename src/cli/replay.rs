@@ -1,19 +1,19 @@
 //! `callfold replay`, as it is typed.
 
 use super::Failure;
+use super::place::PlaceArgs;
 use super::terminal;
 use super::values::WhichCall;
+use crate::history::Place;
 use crate::replay;
 use clap::Args;
-use std::path::PathBuf;
 
 /// One call lived again: each event, the state after it, and the effects it would have had
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArgs {
-    /// The data folder; it may be in use
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Which call: its id, or a beginning of it that no other call has
     #[arg(long, value_name = "ID")]
     call: WhichCall,
@@ -27,7 +27,8 @@ Nothing is dialled: it is the machine that ran the call, without anybody who doe
 
 impl ReplayArgs {
     pub fn run(self) -> Result<(), Failure> {
-        let call = self.call.find(&self.data)?;
-        Ok(replay::run(&self.data, call, &terminal::of_stdout())?)
+        let place = Place::from(self.place);
+        let call = self.call.find(&place)?;
+        Ok(replay::run(&place, call, &terminal::of_stdout())?)
     }
 }

@@ -1,12 +1,11 @@
 //! Values on the command line, each with a sentence for what is wrong with it.
 
 use super::Failure;
-use crate::history::History;
+use crate::history::{History, Place};
 use anyhow::anyhow;
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, Position};
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -63,17 +62,17 @@ pub enum WhichCall {
 }
 
 impl WhichCall {
-    /// The call in this folder.
+    /// The call there.
     ///
     /// # Errors
     /// No call begins so, or several do.
-    pub fn find(&self, data: &Path) -> Result<CallId, Failure> {
+    pub fn find(&self, place: &Place) -> Result<CallId, Failure> {
         let start = match self {
             Self::Id(call) => return Ok(*call),
             Self::Beginning(start) => start,
         };
         let mut found = Vec::new();
-        History::open(data)?.walk(Position(0), |_, recorded, _| {
+        History::open(place)?.walk(Position(0), |_, recorded, _| {
             if let (Event::Call(CallEvent::CallRequested(_)), Some(call)) =
                 (&recorded.event, recorded.stream.as_call())
                 && call.to_string().starts_with(start)
@@ -85,7 +84,7 @@ impl WhichCall {
         })?;
         match found[..] {
             [call] => Ok(call),
-            [] => Err(Failure::Work(anyhow!("no call in {} begins with {start}", data.display()))),
+            [] => Err(Failure::Work(anyhow!("no call in {place} begins with {start}"))),
             _ => Err(Failure::Usage(format!(
                 "several calls begin with {start}: write more of the id"
             ))),

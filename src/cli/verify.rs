@@ -1,18 +1,18 @@
 //! `callfold verify`, as it is typed.
 
 use super::Failure;
+use super::place::PlaceArgs;
+use crate::history::Place;
 use crate::verify;
 use anyhow::anyhow;
 use clap::Args;
-use std::path::PathBuf;
 
 /// Integrity of the log and every invariant of its calls
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The data folder; it may be in use
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -27,9 +27,10 @@ Exit status: 0 all is well, 1 something is wrong, and where stands above.";
 
 impl VerifyArgs {
     pub fn run(self) -> Result<(), Failure> {
-        match verify::run(&self.data)? {
+        let place = Place::from(self.place);
+        match verify::run(&place)? {
             true => Ok(()),
-            false => Err(Failure::Work(anyhow!("{} is not sound", self.data.display()))),
+            false => Err(Failure::Work(anyhow!("{place} is not sound"))),
         }
     }
 }

@@ -49,17 +49,10 @@ fn node(section: &mut Section<'_, '_>) -> NodeConfig {
 }
 
 fn store(section: &mut Section<'_, '_>) -> StoreUrl {
-    let wanted = "memory:, log:PATH, postgres://… or kurrentdb://…";
-    let parse = |url: &str| match url.split_once(':')? {
-        ("memory", "") => Some(StoreUrl::Memory),
-        ("log", path) if !path.is_empty() => Some(StoreUrl::Log(path.into())),
-        ("postgres" | "postgresql", rest) if rest.len() > 2 => {
-            Some(StoreUrl::Postgres(url.to_owned()))
-        }
-        ("kurrentdb" | "esdb", rest) if rest.len() > 2 => Some(StoreUrl::Kurrent(url.to_owned())),
-        _ => None,
-    };
-    section.read("url", wanted, parse).unwrap_or_else(|| StoreUrl::Log("./data/log".into()))
+    let parse = |url: &str| url.parse().ok();
+    section
+        .read("url", node::store_url::WANTED, parse)
+        .unwrap_or_else(|| StoreUrl::Log("./data/log".into()))
 }
 
 fn http(section: &mut Section<'_, '_>) -> Option<HttpConfig> {

@@ -14,11 +14,11 @@ mod tests;
 
 pub use fault::{ConfigFault, ConfigFaults};
 pub use gateway_uri::{GatewayUri, NoGatewayUri};
+pub use node::StoreUrl;
 pub use secret::{Secret, SecretError, SecretFile};
 
 use schemas::Numbering;
 use schemas::public::Include;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -59,37 +59,6 @@ pub struct NodeConfig {
     pub data: PathBuf,
     /// The most calls that are up at once.
     pub calls_max: u32,
-}
-
-/// `[store] url`. Not shown by `Debug` where it may hold a password.
-#[derive(Clone, PartialEq)]
-pub enum StoreUrl {
-    /// `memory:`: gone with the process.
-    Memory,
-    /// `log:PATH`: our own log in a folder.
-    Log(PathBuf),
-    /// `postgres://…`: a common log.
-    Postgres(String),
-    /// `kurrentdb://…`: a common log.
-    Kurrent(String),
-}
-
-impl StoreUrl {
-    /// Whether many nodes see the same log.
-    pub fn is_common(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::Kurrent(_))
-    }
-}
-
-impl fmt::Debug for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Log(path) => write!(f, "log:{}", path.display()),
-            Self::Postgres(_) => f.write_str("postgres://…"),
-            Self::Kurrent(_) => f.write_str("kurrentdb://…"),
-        }
-    }
 }
 
 /// `[http]`

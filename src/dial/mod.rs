@@ -19,7 +19,7 @@ use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
 use node::engine::Gateway;
-use node::{Node, NodeOptions, Notice, Prepared};
+use node::{Node, NodeOptions, Notice, Prepared, StoreUrl};
 use progress::Progress;
 use projections::table::Style;
 use schemas::Numbering;
@@ -79,6 +79,10 @@ pub struct DialOptions {
     pub numbering: Numbering,
     /// The data folder.
     pub data: PathBuf,
+    /// Where the events are kept; in the data folder when absent.
+    pub store: Option<StoreUrl>,
+    /// The node's name.
+    pub node: String,
     /// Whether one JSON object is printed instead of tables.
     pub json: bool,
     /// How tables are printed.
@@ -104,10 +108,12 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
     let prompts = Prompts::new();
     let prompt_ms = load_prompt(options, &prompts)?;
     let gateways = gateways::resolve(&options.gateways, &options.terms)?;
-    let mut prepared = Prepared::open_with(
-        node_options(options, gateways, prompts)?,
-        &privacy::master_key(None)?,
-    )?;
+    let node_options = node_options(options, gateways, prompts)?;
+    let master = privacy::master_key(None)?;
+    let mut prepared = match &options.store {
+        Some(store) => Prepared::open_on(node_options, &master, store)?,
+        None => Prepared::open_with(node_options, &master)?,
+    };
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(
             "the last process was stopped in the middle of a write: {cut:?} was cut off"
@@ -226,7 +232,7 @@ fn node_options(
             .with_context(|| format!("recordings cannot be written to {}", folder.display()))?;
     }
     Ok(NodeOptions {
-        name: "dial".into(),
+        name: options.node.clone(),
         data: options.data.clone(),
         key_file: None,
         callee_key_file: None,

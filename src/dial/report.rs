@@ -28,7 +28,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// Prints it. The records are read from the log, like everything anybody sees.
     pub fn print(&self, node: &Node) -> Result<()> {
-        let mut history = History::open(&self.options.data)?;
+        let mut history = History::of(node.reader.clone(), node.vault.clone());
         let mut summary = Summary::default();
         self.records(&mut history, |record, _| {
             summary.add_record(record);
@@ -112,7 +112,9 @@ impl Report<'_> {
             writeln!(out, "and {more} more rows were not dialled; --json tells them all")?;
         }
         let data = self.options.data.display();
-        writeln!(out, "\nrecords: callfold records --data {data}")?;
+        let store = self.options.store.as_ref().filter(|store| store.is_common());
+        let store = store.map(|store| format!(" --store {store}")).unwrap_or_default();
+        writeln!(out, "\nrecords: callfold records --data {data}{store}")?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use crate::dns::Dns;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
 use crate::shard::{Gauges, Media, Notice, Shard};
+use crate::store_url::{OpenStore, Secrets, StoreUrl};
 use crate::wire::{BindError, Wire};
 use campaign::{Batch, BatchOptions};
 use media::port::{MediaHeard, MediaOrder};
@@ -15,7 +16,7 @@ use mio::{Poll, Token, Waker};
 use routing::{GatewayOptions, Routing};
 use schemas::event::DecodeError;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
-use schemas::{Event, Position, Recorded, StreamId};
+use schemas::{Event, Recorded, StreamId};
 use sip::UserAgent;
 use sip::port::GatewayConfig;
 use std::net::SocketAddr;
@@ -24,17 +25,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::file::RealFiles;
 use store::folder::{DataFolder, MasterSource};
-use store::keys::{KeyFile, NodeVault};
-use store::writer::{LogAppender, LogWriter};
-use store::{Append, Appender, Expected, Log, NewEvent, Reader, Recovery, StoreError};
+use store::keys::NodeVault;
+use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
 use switchboard::{Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
 const WAKER: Token = Token(2);
-/// So many events are read at a time when the calls are rebuilt.
-const REPLAY_STRETCH: usize = 4096;
 
 /// What a node is to be.
 #[derive(Clone, Debug)]
@@ -101,8 +98,7 @@ pub struct Prepared {
     options: NodeOptions,
     folder: DataFolder,
     vault: NodeVault,
-    key_file: KeyFile<RealFiles>,
-    log: Log<RealFiles>,
+    store: OpenStore,
     /// What opening the log found.
     pub recovery: Recovery,
     clock: Clock,
@@ -110,7 +106,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Opens the folder, and makes it when there is none.
+    /// Opens the folder, and makes it when there is none. Its events are in its own log.
     ///
     /// # Errors
     /// It is in use, of a newer version, damaged, or the disk says no.
@@ -124,13 +120,34 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::open`].
     pub fn open_with(options: NodeOptions, master: &MasterSource) -> Result<Self, NodeError> {
+        Self::open_by(options, master, OpenStore::log)
+    }
+
+    /// As [`Prepared::open_with`], with its events elsewhere, perhaps in a log that it shares with
+    /// other nodes.
+    ///
+    /// # Errors
+    /// As [`Prepared::open`], and the store's.
+    pub fn open_on(
+        options: NodeOptions,
+        master: &MasterSource,
+        store: &StoreUrl,
+    ) -> Result<Self, NodeError> {
+        Self::open_by(options, master, |folder, secrets| OpenStore::open(store, folder, secrets))
+    }
+
+    fn open_by(
+        options: NodeOptions,
+        master: &MasterSource,
+        open: impl FnOnce(&mut DataFolder, Secrets<'_>) -> Result<OpenStore, StoreError>,
+    ) -> Result<Self, NodeError> {
         let mut folder = DataFolder::open(&options.data, &options.name)?;
-        let secret = folder.callee_secret(options.callee_key_file.as_deref())?;
-        let (keyring, key_file, _) = folder.open_keys(master)?;
-        let (log, recovery) = folder.open_log()?;
-        let vault = NodeVault { keyring, secret };
+        let callee_file = options.callee_key_file.as_deref();
+        let store = open(&mut folder, Secrets { master, callee_file })?;
+        let vault = NodeVault { keyring: store.keyring.clone(), secret: store.secret.clone() };
+        let recovery = store.recovery.clone();
         let (clock, batches) = (Clock::start(), Vec::new());
-        Ok(Self { options, folder, vault, key_file, log, recovery, clock, batches })
+        Ok(Self { options, folder, vault, store, recovery, clock, batches })
     }
 
     /// Begins to load a run of a batch.
@@ -139,7 +156,7 @@ impl Prepared {
     /// The log cannot be read.
     pub fn load(&mut self, batch: &str, again: bool) -> Result<Loading<'_>, NodeError> {
         let at = self.clock.now().utc;
-        Ok(Loading::begin(&mut self.log, &mut self.key_file, &mut self.vault, batch, again, at)?)
+        Ok(Loading::begin(&self.store, &mut self.vault, batch, again, at)?)
     }
 
     /// Lets a run that was loaded dial from the start on. Its `run` and that of the options are
@@ -170,7 +187,7 @@ impl Prepared {
         }
         let sink = Sink::bind(self.options.media.ports.clone())?;
 
-        let reader: Arc<dyn Reader> = Arc::new(self.log.reader());
+        let (reader, appender) = (self.store.reader.clone(), self.store.appender.clone());
         let board = self.switchboard(local, sink.local())?;
         let agent = self.user_agent(local)?;
         let pump = {
@@ -189,14 +206,13 @@ impl Prepared {
             })
             .map_err(system("a thread for names"))?
         };
-        let (writer, appender) = store::writer::start(self.log, self.key_file)?;
         let stream = StreamId::node(self.folder.node());
         let started = NodeStarted {
             name: self.folder.node().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sip: local.to_string(),
         };
-        note(&appender, stream, NodeEvent::NodeStarted(started), &self.clock)?;
+        note(&*appender, stream, NodeEvent::NodeStarted(started), &self.clock)?;
 
         let (notices, told) = channel();
         let gauges = Arc::new(Gauges::default());
@@ -215,7 +231,7 @@ impl Prepared {
             board,
             media: PumpMedia(pump),
             dns,
-            appender: Arc::new(appender.clone()),
+            appender,
             reader: reader.clone(),
             notices,
             gauges: gauges.clone(),
@@ -236,8 +252,7 @@ impl Prepared {
             vault: self.vault,
             inbox,
             thread: Some(thread),
-            writer: Some(writer),
-            appender,
+            store: self.store,
             stream,
             clock: self.clock,
             _sink: sink,
@@ -269,41 +284,16 @@ impl Prepared {
         Ok(board)
     }
 
-    /// Every event of every call runs through the board; the open calls stay in it.
+    /// Every event of the calls that are this node's runs through the board; the open calls stay
+    /// in it.
     fn replay(&self, board: &mut Switchboard<NodeVault>) -> Result<(), NodeError> {
-        let reader = self.log.reader();
-        let mut after = Position(0);
-        loop {
-            let stored = reader.read_all(after, REPLAY_STRETCH)?;
-            let Some(last) = stored.last() else { return Ok(()) };
-            after = last.position;
-            for stored in stored {
-                let Some(call) = stored.stream.as_call() else { continue };
-                let encoded = &stored.encoded;
-                let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
-                    Ok(Event::Call(event)) => event,
-                    Ok(_) => continue,
-                    Err(error @ DecodeError::Unknown { .. }) => {
-                        board.leave(call);
-                        tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
-                        continue;
-                    }
-                    Err(error) => {
-                        return Err(NodeError::Replay(format!("{}: {error}", stored.stream)));
-                    }
-                };
-                let recorded = Recorded {
-                    position: stored.position,
-                    stream: stored.stream,
-                    revision: stored.revision,
-                    at: stored.at,
-                    event,
-                };
-                if let Err(lost) = board.replay(recorded) {
-                    tracing::error!(call = %lost.call, why = lost.why, "left alone: its events cannot be followed");
-                }
+        let mut unreadable = None;
+        self.store.history.read(&mut |stored| {
+            if unreadable.is_none() {
+                unreadable = replay(board, &stored).err();
             }
-        }
+        })?;
+        unreadable.map_or(Ok(()), Err)
     }
 
     fn user_agent(&self, local: SocketAddr) -> Result<UserAgent, NodeError> {
@@ -332,8 +322,7 @@ pub struct Node {
     pub vault: NodeVault,
     inbox: Inbox,
     thread: Option<JoinHandle<()>>,
-    writer: Option<LogWriter>,
-    appender: LogAppender,
+    store: OpenStore,
     stream: StreamId,
     clock: Clock,
     _sink: Sink,
@@ -358,12 +347,30 @@ impl Node {
         }
         let open_calls = self.gauges.live.load(std::sync::atomic::Ordering::Relaxed) as u32;
         let stopped = NodeEvent::NodeStopped(NodeStopped { open_calls });
-        note(&self.appender, self.stream, stopped, &self.clock)?;
-        if let Some(writer) = self.writer.take() {
-            writer.stop()?;
-        }
-        Ok(())
+        note(&*self.store.appender, self.stream, stopped, &self.clock)?;
+        Ok(self.store.stop()?)
     }
+}
+
+fn replay(board: &mut Switchboard<NodeVault>, stored: &Stored) -> Result<(), NodeError> {
+    let Some(call) = stored.stream.as_call() else { return Ok(()) };
+    let encoded = &stored.encoded;
+    let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+        Ok(Event::Call(event)) => event,
+        Ok(_) => return Ok(()),
+        Err(error @ DecodeError::Unknown { .. }) => {
+            board.leave(call);
+            tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
+            return Ok(());
+        }
+        Err(error) => return Err(NodeError::Replay(format!("{}: {error}", stored.stream))),
+    };
+    let Stored { position, stream, revision, at, .. } = *stored;
+    let recorded = Recorded { position, stream, revision, at, event };
+    if let Err(lost) = board.replay(recorded) {
+        tracing::error!(call = %lost.call, why = lost.why, "left alone: its events cannot be followed");
+    }
+    Ok(())
 }
 
 struct PumpMedia(Pump);
@@ -381,7 +388,7 @@ impl Media for PumpMedia {
 }
 
 fn note(
-    appender: &LogAppender,
+    appender: &dyn Appender,
     stream: StreamId,
     event: NodeEvent,
     clock: &Clock,

@@ -4,14 +4,18 @@
 //! - [`shard`]: the loop that everything passes through.
 //! - [`list`]: a list's rows become durable items.
 //! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
+//! - [`store_url`]: where events are kept, and [`history`]: what calls are rebuilt from.
 
 pub mod clock;
 pub mod dns;
 pub mod engine;
+pub mod history;
 pub mod inbox;
 pub mod list;
 pub mod shard;
+pub mod store_url;
 pub mod wire;
 
 pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
 pub use shard::{Gauges, Notice};
+pub use store_url::StoreUrl;

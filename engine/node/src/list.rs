@@ -1,12 +1,11 @@
 //! A list's rows become items: durable, all of them, before the first is dialled.
 
+use crate::store_url::OpenStore;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use store::file::RealFiles;
 use store::keys::NodeVault;
-use store::writer::KeySink;
-use store::{Append, Expected, Log, NewEvent, Reader, StoreError};
+use store::{Append, AppendError, Batch, Expected, NewEvent, StoreError};
 
 /// So many items become durable together.
 const ITEMS_PER_APPEND: usize = 1000;
@@ -36,8 +35,7 @@ pub enum Taken {
 /// A run of a batch that is being loaded. What was taken is durable after [`Loading::finish`],
 /// and as far as whole appends went when the process dies before.
 pub struct Loading<'a> {
-    log: &'a mut Log<RealFiles>,
-    keys: &'a mut dyn KeySink,
+    store: &'a OpenStore,
     vault: &'a mut NodeVault,
     stream: StreamId,
     run: u32,
@@ -68,15 +66,18 @@ impl<'a> Loading<'a> {
     /// # Errors
     /// The log cannot be read.
     pub fn begin(
-        log: &'a mut Log<RealFiles>,
-        keys: &'a mut dyn KeySink,
+        store: &'a OpenStore,
         vault: &'a mut NodeVault,
         name: &str,
         again: bool,
         at: Timestamp,
     ) -> Result<Self, StoreError> {
+        let is_there = |run| {
+            let first = store.reader.read_stream(StreamId::batch(name, run), Revision(0), 1)?;
+            Ok::<_, StoreError>(!first.is_empty())
+        };
         let mut run = 1;
-        while log.last_revision(StreamId::batch(name, run))?.is_some() {
+        while is_there(run)? {
             run += 1;
         }
         // The first run that is not there: a new one, unless the one before it goes on.
@@ -84,34 +85,33 @@ impl<'a> Loading<'a> {
             run -= 1;
         }
         let stream = StreamId::batch(name, run);
-        let length = log.last_revision(stream)?.map_or(0, |last| last.0 + 1);
         let mut loading = Self {
             known: HashSet::new(),
             here: HashMap::new(),
             gathered: Vec::new(),
             counts: BatchLoaded { rows: 0, added: 0, rejected: 0 },
-            log,
-            keys,
+            store,
             vault,
             stream,
             run,
-            length,
+            length: 0,
             at,
         };
         loading.read_known()?;
-        if length == 0 {
+        if loading.length == 0 {
             loading.gather(BatchEvent::BatchOpened(BatchOpened { name: name.to_owned(), run }));
         }
         Ok(loading)
     }
 
     fn read_known(&mut self) -> Result<(), StoreError> {
-        let reader = self.log.reader();
+        let reader = &self.store.reader;
         let mut from = Revision(0);
         loop {
             let stored = reader.read_stream(self.stream, from, 4096)?;
             let Some(last) = stored.last() else { return Ok(()) };
             from = Revision(last.revision.0 + 1);
+            self.length = from.0;
             for stored in &stored {
                 let encoded = &stored.encoded;
                 let event = Event::decode(encoded.kind, encoded.version, &encoded.body);
@@ -173,20 +173,23 @@ impl<'a> Loading<'a> {
 
     fn flush(&mut self) -> Result<(), StoreError> {
         let keys = self.vault.take_new_keys();
-        if !keys.is_empty() {
-            self.keys.append_and_sync(&keys)?;
-        }
         let expected = match self.length.checked_sub(1) {
             None => Expected::NoStream,
             Some(last) => Expected::Exact(Revision(last)),
         };
         let events = std::mem::take(&mut self.gathered);
         let count = events.len() as u32;
-        let append = Append { stream: self.stream, expected, events };
-        for result in self.log.append(&[append]) {
-            result.map_err(|error| StoreError::Broken(error.to_string()))?;
+        let items = Append { stream: self.stream, expected, events };
+        let batch = Batch { keys, appends: vec![items] };
+        for result in self.store.appender.append_with_keys(batch) {
+            result.map_err(|error| match error {
+                AppendError::Conflict { .. } => StoreError::InUse {
+                    folder: "the batch".to_owned(),
+                    holder: "another process that loads it".to_owned(),
+                },
+                other => StoreError::Broken(other.to_string()),
+            })?;
         }
-        self.log.sync()?;
         self.length += count;
         Ok(())
     }

@@ -109,22 +109,45 @@ pub type Results = Vec<Result<Appended, AppendError>>;
 /// and returns, and does not wait.
 pub type Reply = Box<dyn FnOnce(Results) + Send>;
 
+/// As whose work an append is made, on a log that many nodes share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ownership {
+    /// Of the work.
+    pub partition: u32,
+    /// Which owner of it: every later one has a higher number.
+    pub epoch: u64,
+    /// Whether the work of the stream is over with this append: whoever owns the partition next
+    /// need not look at it.
+    pub over: bool,
+}
+
 /// Where a shard's events go.
 pub trait Appender: Send + Sync {
     /// Hands a batch over. Batches of one caller become durable in the order they are handed
     /// over, and `reply` is always called, after that. Waits when too many batches wait already.
     fn submit(&self, batch: Batch, reply: Reply);
 
-    /// Hands one batch over and waits for its results. For tools and tests: a shard has a loop to
+    /// As [`Appender::submit`], and each append is refused as [`AppendError::Fenced`] when its
+    /// partition has a later owner than the one it says. `owners` goes along with the batch's
+    /// appends. A store that nobody can take over from a node looks at nothing.
+    fn submit_owned(&self, batch: Batch, owners: Vec<Option<Ownership>>, reply: Reply) {
+        drop(owners);
+        self.submit(batch, reply);
+    }
+
+    /// Hands appends over and waits for their results. For tools and tests: a shard has a loop to
     /// run.
     fn append(&self, appends: Vec<Append>) -> Results {
-        let count = appends.len();
+        self.append_with_keys(Batch { keys: Vec::new(), appends })
+    }
+
+    /// As [`Appender::append`], with the keys that the events are the first to use. Without
+    /// appends nothing says whether the keys are durable.
+    fn append_with_keys(&self, batch: Batch) -> Results {
+        let count = batch.appends.len();
         let (results, arrived) = std::sync::mpsc::channel();
-        self.submit(
-            Batch { keys: Vec::new(), appends },
-            // Nobody waits any more only when this very function has panicked.
-            Box::new(move |done| drop(results.send(done))),
-        );
+        // Nobody waits any more only when this very function has panicked.
+        self.submit(batch, Box::new(move |done| drop(results.send(done))));
         let lost = || AppendError::Unknown("the store dropped the batch".to_owned());
         arrived.recv().unwrap_or_else(|_| vec![Err(lost()); count])
     }
@@ -205,7 +228,7 @@ pub const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What an append comes to, as far as its stream's last revision tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It goes in, from this revision on.
     Fits(Revision),
     /// It does not, unless the very same events stand there from this revision on.
@@ -213,8 +236,12 @@ pub(crate) enum Verdict {
 }
 
 impl Append {
-    /// Judges this append against its stream. The one place where expectations have a meaning.
-    pub(crate) fn judge(&self, current: Option<Revision>) -> Result<Verdict, AppendError> {
+    /// Judges this append against its stream's last revision. The one place where expectations
+    /// have a meaning; for who makes a store.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`], or [`AppendError::Rejected`] when it can go in nowhere.
+    pub fn judge(&self, current: Option<Revision>) -> Result<Verdict, AppendError> {
         self.check_size()?;
         let next = current.map_or(0, |last| u64::from(last.0) + 1);
         let fits = match self.expected {
@@ -248,7 +275,11 @@ impl Append {
         }
     }
 
-    fn check_size(&self) -> Result<(), AppendError> {
+    /// Whether any store would take it: it has events, and not too many or too large ones.
+    ///
+    /// # Errors
+    /// [`AppendError::Rejected`].
+    pub fn check_size(&self) -> Result<(), AppendError> {
         let rejected = |why: String| Err(AppendError::Rejected(why));
         if self.events.is_empty() {
             return rejected("it holds no event".to_owned());
@@ -273,7 +304,7 @@ impl Append {
 
 impl Stored {
     /// Whether this is what `event` would have been stored as.
-    pub(crate) fn is(&self, event: &NewEvent) -> bool {
+    pub fn is(&self, event: &NewEvent) -> bool {
         self.encoded == event.encoded && self.at == event.at
     }
 }

@@ -72,6 +72,14 @@ pub enum StoreError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A store on another machine does not answer, or refuses us.
+    #[error("the store at {store} cannot be used: {why}")]
+    Remote {
+        /// Its address, without a password.
+        store: String,
+        /// What it says.
+        why: String,
+    },
     /// An earlier failure made this store unusable; only a new start helps.
     #[error("the store is broken since an earlier failure ({0}) and the process must stop")]
     Broken(String),

@@ -7,6 +7,7 @@
 //! - [`subscription`]: following a store, with a [`filter`] if it wants little.
 //! - [`memory`]: a store that forgets.
 //! - [`transfer`]: moving a history from one store to another.
+//! - [`remote`]: what stores on other machines have in common.
 //! - [`keys`]: the keys of sealed personal data.
 //! - [`folder`]: where all of it stands, and who may write.
 
@@ -22,13 +23,14 @@ pub mod folder;
 pub mod keys;
 pub mod log;
 pub mod memory;
+pub mod remote;
 pub mod subscription;
 pub mod transfer;
 pub mod writer;
 
 pub use api::{
-    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Reader, Reply, Results,
-    Stored,
+    Append, AppendError, Appended, Appender, Batch, Expected, NewEvent, Ownership, Reader, Reply,
+    Results, Stored, Verdict,
 };
 pub use error::StoreError;
 pub use filter::{Filter, StreamPrefix};

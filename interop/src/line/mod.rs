@@ -55,6 +55,20 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether every final of this number's INVITEs that arrived was acknowledged, and the line lost
+    /// each ACK: then the peer was left without one, and not by the node.
+    pub fn lost_every_ack(&self, number: &str) -> bool {
+        let of_number = || self.passed.iter().filter(|(passing, _)| passing.number == number);
+        let is_final = |passing: &Passing| {
+            !passing.outward && passing.kind.ends_with("INVITE") && !passing.kind.starts_with('1')
+        };
+        let finals = of_number().filter(|(passing, _)| is_final(passing));
+        let arrived: usize = finals.map(|(_, arrivals)| arrivals.len()).sum();
+        let is_ack = |passing: &Passing| passing.outward && passing.kind.ends_with(" ACK");
+        let acks: Vec<_> = of_number().filter(|(passing, _)| is_ack(passing)).collect();
+        acks.len() >= arrived && acks.iter().all(|(_, arrivals)| arrivals.is_empty())
+    }
+
     /// What passed of the call to this number, a message on each line, for people.
     pub fn transcript(&self, number: &str) -> String {
         let of_number = self.passed.iter().filter(|(passing, _)| passing.number == number);

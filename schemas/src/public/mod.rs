@@ -116,7 +116,12 @@ impl<'a> EventLine<'a> {
         json(self)
     }
 
-    /// Its own fields alone, as JSON: what a table has room for.
+    /// Its own fields alone: what a table has room for, and what stores keep that show JSON.
+    pub fn data(&self) -> &(impl Serialize + use<'a>) {
+        &self.data
+    }
+
+    /// Its own fields alone, as JSON.
     pub fn data_json(&self) -> Vec<u8> {
         json(&self.data)
     }

@@ -28,6 +28,8 @@ struct Waiting {
     call: CallId,
     branch: u64,
     answered: Option<(Duration, u64)>,
+    /// The user agent gave it up before anybody accepted it.
+    given_up: bool,
 }
 
 impl Acks {
@@ -51,11 +53,14 @@ impl Checker for Acks {
                     CallEvent::DialStarted(dial) => {
                         let id = fingerprint(&dial.sip_call_id);
                         let branch = fingerprint(&dial.branch);
-                        self.waiting.insert(id, Waiting { call, branch, answered: None });
+                        self.waiting
+                            .insert(id, Waiting { call, branch, answered: None, given_up: false });
                         self.by_call.insert(call, id);
                     }
                     CallEvent::CallAnswered(_) => {
-                        if let Some(id) = self.by_call.get(&call) {
+                        let is_owed =
+                            |id: &&u64| self.waiting.get(*id).is_some_and(|it| !it.given_up);
+                        if let Some(id) = self.by_call.get(&call).filter(is_owed) {
                             self.owed.insert(*id, (call, at));
                         }
                         self.forget(call);
@@ -81,7 +86,9 @@ impl Checker for Acks {
                 {
                     findings.add(Some(call), "the ACK of its 2xx leaves too late".to_owned());
                 }
-                let Some(waiting) = self.waiting.get(&fingerprint(glimpse.call_id)) else { return };
+                let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id)) else {
+                    return;
+                };
                 // The ACK of a refusal goes by the branch of its INVITE (RFC 3261, 17.1.1.3).
                 let base = glimpse.branch.split('.').next().unwrap_or_default();
                 // Another phone of a fork is of no use to anybody and is closed at once.
@@ -89,6 +96,7 @@ impl Checker for Acks {
                 let may = waiting
                     .answered
                     .is_some_and(|(came, first)| at >= came + ACCEPT_WITHIN || tag != first);
+                waiting.given_up |= fingerprint(base) != waiting.branch && may;
                 if fingerprint(base) != waiting.branch && !may {
                     let call = Some(waiting.call);
                     findings.add(call, "the ACK of its 2xx leaves too early".to_owned());

@@ -48,12 +48,13 @@ impl Unfinished {
             None => {
                 let store = StoreId(random()?);
                 let node = match like {
-                    Some(like) => NodeFile { store, ..like.node.clone() },
+                    Some(like) => NodeFile { store, common: None, ..like.node.clone() },
                     None => NodeFile {
                         node: name.to_owned(),
                         store,
                         sip_port: None,
                         callee_check: None,
+                        common: None,
                     },
                 };
                 node.write(&path.join(UNFINISHED))?;
@@ -65,6 +66,11 @@ impl Unfinished {
             copy_file(&from.join(name), &path.join(name))?;
         }
         Ok(Self { path: path.to_owned(), node, _lock: lock })
+    }
+
+    /// Where it is made.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens its log to write.

@@ -116,6 +116,7 @@ impl DataFolder {
     /// As [`Log::open`].
     pub fn open_log(&self) -> Result<(Log<RealFiles>, Recovery), StoreError> {
         self.check_lock()?;
+        self.check_own_log()?;
         Log::open(self.log_files(), Options::new(self.store_id()))
     }
 
@@ -124,7 +125,38 @@ impl DataFolder {
     /// # Errors
     /// As [`LogReader::open_beside`].
     pub fn read_log(&self) -> Result<LogReader<RealFiles>, StoreError> {
+        self.check_own_log()?;
         LogReader::open_beside(self.log_files(), self.store_id())
+    }
+
+    /// Notes durably that the node keeps its events in a common log, and in no other from then
+    /// on: whoever forgot to name it would dial everybody again.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] when the node has kept events elsewhere, or the disk's.
+    pub fn join_common(&mut self, store: StoreId, shown: &str) -> Result<(), StoreError> {
+        let foreign =
+            |why: String| Err(StoreError::Foreign { file: self.path.display().to_string(), why });
+        match self.node.common {
+            Some(common) if common == store => Ok(()),
+            Some(_) => foreign(format!("its events are in another common log than {shown}")),
+            None if holds_events(&self.path.join("log")) => foreign(format!(
+                "it has a log of its own: copy that to {shown} with `callfold log copy`, and begin \
+                 with a new folder that has the same callee.key and master.key"
+            )),
+            None => self.change(|node| node.common = Some(store)),
+        }
+    }
+
+    /// Whether its events, and the keys of persons, are in a log that many nodes share.
+    pub fn is_in_common(&self) -> bool {
+        self.node.common.is_some()
+    }
+
+    fn check_own_log(&self) -> Result<(), StoreError> {
+        let why = "its events are in a common log: say which one with --store URL".to_owned();
+        let foreign = || StoreError::Foreign { file: self.path.display().to_string(), why };
+        self.node.common.is_none().then_some(()).ok_or_else(foreign)
     }
 
     /// The files of the log.
@@ -185,13 +217,20 @@ fn take_lock(folder: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
+fn holds_events(log: &Path) -> bool {
+    fs::read_dir(log).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.ends_with(".log") || name.ends_with(".sealed")
+        })
+    })
+}
+
 /// Begins the data of a node.
 fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
     let log = path.join("log");
-    let holds_events = fs::read_dir(&log).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".log"))
-    });
-    if holds_events {
+    if holds_events(&log) {
         let why = format!("it holds events, and there is no {NODE_FILE} beside it that says whose");
         return Err(StoreError::Foreign { file: log.display().to_string(), why });
     }
@@ -200,6 +239,7 @@ fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
         store: StoreId(random()?),
         sip_port: None,
         callee_check: None,
+        common: None,
     };
     node.write(&path.join(NODE_FILE))?;
     Ok(node)

@@ -16,6 +16,8 @@ pub(super) struct NodeFile {
     pub(super) store: StoreId,
     pub(super) sip_port: Option<u16>,
     pub(super) callee_check: Option<[u8; 8]>,
+    /// The common log that its events are kept in; its own one when absent.
+    pub(super) common: Option<StoreId>,
 }
 
 /// As it is written.
@@ -26,6 +28,7 @@ struct Written {
     store: String,
     sip_port: Option<u16>,
     callee_check: Option<String>,
+    common_store: Option<String>,
 }
 
 /// All that a newer one is sure to have.
@@ -52,7 +55,9 @@ impl NodeFile {
         let written: Written = toml::from_str(&text).map_err(unreadable)?;
         let no_hex = || foreign("its ids are not the hex digits that they should be".to_owned());
         let callee_check = written.callee_check.map(|text| from_hex(&text).ok_or_else(no_hex));
+        let common = written.common_store.map(|text| from_hex(&text).ok_or_else(no_hex));
         Ok(Some(Self {
+            common: common.transpose()?.map(StoreId),
             store: StoreId(from_hex(&written.store).ok_or_else(no_hex)?),
             node: written.node,
             sip_port: written.sip_port,
@@ -68,8 +73,9 @@ impl NodeFile {
             store: hex(&self.store.0),
             sip_port: self.sip_port,
             callee_check: self.callee_check.map(|check| hex(&check)),
+            common_store: self.common.map(|store| hex(&store.0)),
         };
-        let text = toml::to_string(&written).expect("four plain fields can be written");
+        let text = toml::to_string(&written).expect("plain fields can be written");
         let write = || -> io::Result<()> {
             let unfinished = path.with_extension("toml.tmp");
             let mut file = fs::File::create(&unfinished)?;

@@ -189,6 +189,35 @@ fn a_rotation_that_was_interrupted_is_finished_or_taken_back() {
 }
 
 #[test]
+fn a_folder_whose_events_are_in_a_common_log_has_none_of_its_own() {
+    let [one, other] = [StoreId([1; 16]), StoreId([2; 16])];
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data");
+    let mut folder = DataFolder::open(&path, "node-1").unwrap();
+    folder.join_common(one, "postgres://db").unwrap();
+    drop(folder);
+    let mut folder = DataFolder::open(&path, "node-1").unwrap();
+    folder.join_common(one, "postgres://db").unwrap();
+    for refused in [
+        folder.join_common(other, "postgres://other").unwrap_err(),
+        folder.open_log().err().unwrap(),
+        folder.read_log().err().unwrap(),
+        folder.open_keys(&MasterSource::Folder).err().unwrap(),
+        folder.read_keys(&MasterSource::Folder).err().unwrap(),
+    ] {
+        assert!(refused.to_string().contains("common log"), "{refused}");
+    }
+    let mut with_log = DataFolder::open(&home.path().join("log-of-its-own"), "node-1").unwrap();
+    // A log that was opened, and kept nothing yet, keeps nobody from another.
+    let (mut log, _) = with_log.open_log().unwrap();
+    assert!(log.append(&[append()])[0].is_ok());
+    log.sync().unwrap();
+    drop(log);
+    let refused = with_log.join_common(one, "postgres://db").unwrap_err().to_string();
+    assert!(refused.contains("log of its own"), "{refused}");
+}
+
+#[test]
 fn a_folder_that_is_in_use_erases_whom_another_process_asks_to_erase() {
     let place = fresh();
     let folder = DataFolder::open(place.path(), "n").unwrap();

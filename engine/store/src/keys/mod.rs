@@ -3,19 +3,21 @@
 //! - [`MasterKey`] wraps the keys of persons; it can be rotated.
 //! - [`CalleeSecret`] makes callee keys of phone numbers; it stays for ever.
 //! - [`Keyring`] seals and opens, in memory: a key of 32 random bytes per person.
-//! - [`KeyFile`] keeps those keys on the disk, wrapped, and erases them there.
-//! - [`NodeVault`] is what a node's calls seal and open with: a keyring and the callee secret.
+//! - [`KeyFile`] keeps those keys on the disk, wrapped, and erases them there; [`KeyTable`] is how
+//!   they are read where many nodes write them.
 
 mod file;
 mod persons;
 mod requests;
 mod secret;
+mod table;
 mod vault;
 
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
-pub use secret::{CalleeSecret, MasterKey, make_secret_file, read_secret_file};
-pub(crate) use secret::{hex, put_secret_file, random, sync_folder_of};
+pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
+pub(crate) use secret::{hex, put_secret_file, sync_folder_of};
+pub use table::{KeyRow, KeyTable, rewrap};
 pub use vault::NodeVault;
 
 use crate::dice::Dice;
@@ -70,6 +72,19 @@ impl Keyring {
         self.lock().len()
     }
 
+    /// Keys that other nodes made for the same person and generation.
+    fn other_keys(&self, callee: CalleeKey, generation: u16) -> Vec<[u8; 32]> {
+        let mut persons = self.lock();
+        if persons.table.is_none() {
+            return Vec::new();
+        }
+        // One that has just come may be the one. A table that cannot be read now has none.
+        drop(persons.read_on());
+        let known = persons.get(callee).filter(|known| known.standing != Standing::Erased);
+        let known = known.filter(|known| known.generation == generation).map(|known| known.key);
+        persons.others(callee, generation).into_iter().chain(known).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Persons> {
         lock(&self.persons)
     }
@@ -111,12 +126,16 @@ impl Vault for Keyring {
     }
 
     fn open(&self, callee: CalleeKey, sealed: &Sealed) -> Option<Vec<u8>> {
-        let person = self.lock().person(callee, sealed.generation)?;
-        if person.generation != sealed.generation || person.standing == Standing::Erased {
-            return None;
-        }
-        let payload = Payload { msg: &sealed.body[..], aad: &callee.0 };
-        cipher(&person.key).decrypt(&Nonce::from(sealed.nonce), payload).ok()
+        let open = |key: &[u8; 32]| {
+            let payload = Payload { msg: &sealed.body[..], aad: &callee.0 };
+            cipher(key).decrypt(&Nonce::from(sealed.nonce), payload).ok()
+        };
+        let person = self.lock().person(callee, sealed.generation);
+        let fits = |person: &Person| {
+            person.generation == sealed.generation && person.standing != Standing::Erased
+        };
+        let opened = person.filter(fits).and_then(|person| open(&person.key));
+        opened.or_else(|| self.other_keys(callee, sealed.generation).iter().find_map(open))
     }
 
     fn take_new_keys(&mut self) -> Vec<StoredKey> {

@@ -1,11 +1,12 @@
 //! The keys of persons in memory: 51 bytes each and at most 12 of index, however many.
 
+use super::table::KeyTable;
 use super::{MasterKey, cipher};
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use chacha20poly1305::Nonce;
 use chacha20poly1305::aead::{Aead, Payload};
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::CalleeKey;
 use schemas::sealed::StoredKey;
@@ -58,13 +59,18 @@ pub(super) struct Persons {
     seed: Option<Hmac<Sha256>>,
     /// Brings keys that another process has stored since. For who reads beside it.
     newer: Option<Newer>,
+    /// The table that the keys stand in, and the place up to which it was read.
+    pub(super) table: Option<(Box<dyn KeyTable>, u64)>,
+    /// Keys beside a person's latest, for reading.
+    pub(super) others: HashMap<CalleeKey, Vec<Person>, foldhash::fast::RandomState>,
 }
 
 impl Persons {
     pub(super) fn new(master: MasterKey, seed: [u8; 32]) -> Self {
         let (index, pieces) = (HashTable::new(), Vec::new());
         let dice = ChaCha20Rng::from_seed(seed);
-        Self { master, index, pieces, dice, seed: None, newer: None }
+        let others = HashMap::default();
+        Self { master, index, pieces, dice, seed: None, newer: None, table: None, others }
     }
 
     /// Persons whose keys follow from `seed`, and nonces from `nonce_seed`.
@@ -97,6 +103,8 @@ impl Persons {
             }
             self.newer = Some(newer);
         }
+        // A table that cannot be read now has no newer keys: the value reads as erased.
+        drop(self.read_on());
         self.get(callee)
     }
 

@@ -17,9 +17,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most frames are shorter: one read brings the whole of one.
-const FIRST_READ_BYTES: usize = 512;
-
 /// Reads a log while its writer writes, and never holds it up. Clones read the same log.
 pub struct LogReader<F: Files> {
     shared: Arc<Shared<F>>,
@@ -335,20 +332,14 @@ impl<F: Files> Shared<F> {
         place: &Place<F::File>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Frame<'b>, StoreError> {
-        let left = (place.end - place.offset) as usize;
-        let mut wanted = FIRST_READ_BYTES.min(left);
-        loop {
-            if buffer.len() < wanted {
-                buffer.resize(wanted, 0);
-            }
-            let read = place.file.read_exact_at(&mut buffer[..wanted], place.offset.into());
-            read.map_err(|error| self.failed("read", &place.name, error))?;
-            match frame::length(&buffer[..wanted]) {
-                Ok(length) if length > wanted && length <= left => wanted = length,
-                _ => break,
-            }
+        let length = (place.frame_end - place.offset) as usize;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
         }
-        let frame = frame::decode(&buffer[..wanted], place.salt, place.offset);
+        let bytes = &mut buffer[..length];
+        let read = place.file.read_exact_at(bytes, place.offset.into());
+        read.map_err(|error| self.failed("read", &place.name, error))?;
+        let frame = frame::decode(bytes, place.salt, place.offset);
         frame.map_err(|fault: Fault| self.corrupt(&place.name, place.offset.into(), fault))
     }
 

@@ -58,6 +58,9 @@ pub(crate) struct Place<F> {
     pub(crate) file: Arc<F>,
     pub(crate) salt: Salt,
     pub(crate) offset: u32,
+    /// Where the frame that begins there ends.
+    pub(crate) frame_end: u32,
+    /// Where the last frame ends.
     pub(crate) end: u32,
 }
 
@@ -94,9 +97,13 @@ impl<F: File> Raw<F> {
         self.end = offset + length;
     }
 
-    /// Where the frame of an event begins. The event must be in this segment.
-    pub(crate) fn offset_of(&self, position: u64) -> Option<u32> {
-        self.offsets.get(usize::try_from(position.checked_sub(self.base)?).ok()?).copied()
+    /// Where the frame of an event begins and ends. The event must be in this segment.
+    pub(crate) fn frame_of(&self, position: u64) -> Option<(u32, u32)> {
+        let within = usize::try_from(position.checked_sub(self.base)?).ok()?;
+        let (offset, behind) = self.offsets.get(within..)?.split_first()?;
+        // Most frames hold one event, so it is the next one.
+        let next = behind.iter().find(|next| *next != offset);
+        Some((*offset, next.copied().unwrap_or(self.end)))
     }
 }
 
@@ -125,8 +132,15 @@ impl<F: File> Segments<F> {
         }
         let after = self.raw.partition_point(|segment| segment.base <= position);
         let segment = &self.raw[after.checked_sub(1)?];
-        let offset = segment.offset_of(position)?;
+        let (offset, frame_end) = segment.frame_of(position)?;
         let (name, file) = (Arc::clone(&segment.name), Arc::clone(&segment.file));
-        Some(Spot::Frame(Place { name, file, salt: segment.salt, offset, end: segment.end }))
+        Some(Spot::Frame(Place {
+            name,
+            file,
+            salt: segment.salt,
+            offset,
+            frame_end,
+            end: segment.end,
+        }))
     }
 }

@@ -16,7 +16,7 @@ use store::keys::Keyring;
 use store::{Append, Expected, NewEvent};
 
 /// Makes the appends of calls that go on side by side.
-pub(crate) struct Calls {
+pub struct Calls {
     dice: Dice,
     keyring: Keyring,
     up: VecDeque<Call>,
@@ -37,7 +37,7 @@ struct Call {
 
 impl Calls {
     /// `concurrency` calls at a time; at most `fresh` different ones, the same bodies again after.
-    pub(crate) fn new(concurrency: usize, fresh: usize) -> Self {
+    pub fn new(concurrency: usize, fresh: usize) -> Self {
         let keyring = Keyring::from_seed(1, 0);
         let (dice, up) = (Dice::new(7), VecDeque::new());
         Self {
@@ -53,16 +53,16 @@ impl Calls {
     }
 
     /// The stream of the `number`-th call.
-    pub(crate) fn stream(number: u64) -> StreamId {
+    pub fn stream(number: u64) -> StreamId {
         StreamId::call(CallId::of_command(&command(number, callee(number))))
     }
 
     /// How many calls have ended.
-    pub(crate) fn ended(&self) -> u64 {
+    pub fn ended(&self) -> u64 {
         self.begun - self.up.len() as u64
     }
 
-    pub(crate) fn next(&mut self) -> Append {
+    pub fn next(&mut self) -> Append {
         while self.up.len() < self.concurrency {
             let call = self.begin();
             // At any place among the others.

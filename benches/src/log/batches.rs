@@ -1,0 +1,67 @@
+//! A shard's loop: a thousand events, one sync; beside the same without the sync, and beside SQLite.
+
+use super::{Limit, PlainCalls, ROUNDS, begin, line, median, raw};
+use crate::cpu;
+use anyhow::{Result, ensure};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use store::Append;
+
+const PER_BATCH: usize = 1000;
+const BATCHES: usize = 300;
+
+/// Prints rates, ratios and CPU.
+pub fn run(folder: &Path) -> Result<()> {
+    let copy = raw::copy_us_per_kb(folder)?;
+    let (mut share, mut rates, mut cpus, mut kernel) = (vec![], vec![], vec![], vec![]);
+    #[cfg(feature = "sqlite")]
+    let mut beside = Vec::new();
+    for _ in 0..ROUNDS {
+        let unsynced = append(folder, false)?;
+        let durable = append(folder, true)?;
+        share.push(durable.per_s / unsynced.per_s);
+        rates.push(durable.per_s);
+        cpus.push(durable.cpu_us);
+        kernel.push(copy * durable.bytes / 1024.0);
+        #[cfg(feature = "sqlite")]
+        beside.push(durable.per_s / super::sqlite::append_rate(folder, BATCHES / 5, PER_BATCH)?);
+    }
+    line("batches of 1,000, durable", median(rates), "events/s", Limit::None);
+    line("  beside the same unsynced", median(share), "x", Limit::AtLeast(0.65));
+    #[cfg(feature = "sqlite")]
+    line("  beside SQLite (WAL, FULL)", median(beside), "x", Limit::AtLeast(6.0));
+    line("  CPU, the kernel's included", median(cpus), "us/event", Limit::AtMost(0.5));
+    line("  of it the kernel's copy into fresh pages", median(kernel), "us/event", Limit::None);
+    Ok(())
+}
+
+struct Appended {
+    per_s: f64,
+    cpu_us: f64,
+    bytes: f64,
+}
+
+fn append(folder: &Path, durable: bool) -> Result<Appended> {
+    let place = folder.join("batches");
+    let (mut log, mut calls) = (begin(&place)?, PlainCalls::new(0, super::CALLS_UP));
+    let (mut working, mut cpu) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..BATCHES {
+        let batch: Vec<Append> = (0..PER_BATCH).map(|_| calls.next()).collect();
+        let (begun, cpu_before) = (Instant::now(), cpu::of_thread());
+        ensure!(log.append(&batch).iter().all(Result::is_ok), "an event did not go in");
+        if durable {
+            log.sync()?;
+        }
+        working += begun.elapsed();
+        cpu += cpu::of_thread() - cpu_before;
+    }
+    let events = (BATCHES * PER_BATCH) as f64;
+    let files = std::fs::read_dir(&place)?.flatten();
+    let bytes: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    std::fs::remove_dir_all(place)?;
+    Ok(Appended {
+        per_s: events / working.as_secs_f64(),
+        cpu_us: cpu.as_secs_f64() * 1e6 / events,
+        bytes: bytes as f64 / events,
+    })
+}
