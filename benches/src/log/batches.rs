@@ -13,6 +13,7 @@ const BATCHES: usize = 300;
 /// Prints rates, ratios and CPU.
 pub fn run(folder: &Path) -> Result<()> {
     let copy = raw::copy_us_per_kb(folder)?;
+    let (mut bare, mut syncs) = (vec![], vec![]);
     let (mut share, mut rates, mut cpus, mut kernel) = (vec![], vec![], vec![], vec![]);
     #[cfg(feature = "sqlite")]
     let mut beside = Vec::new();
@@ -20,6 +21,10 @@ pub fn run(folder: &Path) -> Result<()> {
         let unsynced = append(folder, false)?;
         let durable = append(folder, true)?;
         share.push(durable.per_s / unsynced.per_s);
+        let bytes = (durable.bytes * PER_BATCH as f64) as usize;
+        let disk = raw::syncs_of(folder, Duration::from_millis(500), bytes)?;
+        bare.push(durable.per_s / (disk.per_s * PER_BATCH as f64));
+        syncs.push(disk.p50_us);
         rates.push(durable.per_s);
         cpus.push(durable.cpu_us);
         kernel.push(copy * durable.bytes / 1024.0);
@@ -28,6 +33,9 @@ pub fn run(folder: &Path) -> Result<()> {
     }
     line("batches of 1,000, durable", median(rates), "events/s", Limit::None);
     line("  beside the same unsynced", median(share), "x", Limit::AtLeast(0.65));
+    // Where a sync takes milliseconds the disk decides that, and this says how near to it we are.
+    line("  beside the bare write and sync of those bytes", median(bare), "x", Limit::None);
+    line("  that takes", median(syncs), "us", Limit::None);
     #[cfg(feature = "sqlite")]
     line("  beside SQLite (WAL, FULL)", median(beside), "x", Limit::AtLeast(6.0));
     line("  CPU, the kernel's included", median(cpus), "us/event", Limit::AtMost(0.5));

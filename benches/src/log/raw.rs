@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Appends of 4 KiB, each synced.
+/// Appends, of 4 KiB if nothing else is said, each synced.
 pub struct Syncs {
     /// How many a second.
     pub per_s: f64,
@@ -21,12 +21,20 @@ pub struct Syncs {
 /// # Errors
 /// The disk's.
 pub fn syncs(folder: &Path, span: Duration) -> Result<Syncs> {
+    syncs_of(folder, span, 4096)
+}
+
+/// The same with other bytes in each.
+///
+/// # Errors
+/// The disk's.
+pub fn syncs_of(folder: &Path, span: Duration, bytes: usize) -> Result<Syncs> {
     let path = folder.join("raw");
-    let (file, page) = (File::create(&path)?, vec![7; 4096]);
+    let (file, page) = (File::create(&path)?, vec![7; bytes]);
     let (mut spans, begun) = (Vec::new(), Instant::now());
     while begun.elapsed() < span {
         let one = Instant::now();
-        file.write_all_at(&page, spans.len() as u64 * 4096)?;
+        file.write_all_at(&page, (spans.len() * bytes) as u64)?;
         file.sync_data()?;
         spans.push(one.elapsed());
     }

@@ -150,7 +150,16 @@ impl DataFolder {
 
     /// Whether its events, and the keys of persons, are in a log that many nodes share.
     pub fn is_in_common(&self) -> bool {
-        self.node.common.is_some()
+        self.node.common.is_some() && !self.has_keys()
+    }
+
+    /// Whether keys of persons were ever kept here: also those of a log in KurrentDB are.
+    fn has_keys(&self) -> bool {
+        self.path.join("keys").join("persons").exists()
+    }
+
+    fn check_own_keys(&self) -> Result<(), StoreError> {
+        if self.has_keys() { Ok(()) } else { self.check_own_log() }
     }
 
     fn check_own_log(&self) -> Result<(), StoreError> {

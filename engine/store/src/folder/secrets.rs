@@ -67,7 +67,7 @@ impl DataFolder {
         source: &MasterSource,
     ) -> Result<(Keyring, KeyFile<RealFiles>, Loaded), StoreError> {
         self.check_lock()?;
-        self.check_own_log()?;
+        self.check_own_keys()?;
         let master = match source {
             MasterSource::Given(master) => master.clone(),
             MasterSource::Folder => self.master_key(&self.master_path())?,
@@ -83,7 +83,7 @@ impl DataFolder {
     /// # Errors
     /// As [`KeyFile::open_beside`].
     pub fn read_keys(&self, source: &MasterSource) -> Result<Keyring, StoreError> {
-        self.check_own_log()?;
+        self.check_own_keys()?;
         let beside = |path: &Path| -> Result<MasterKey, StoreError> {
             let wanted = KeyFile::master_check(&self.key_files())?;
             let master = read_master(path)?;
