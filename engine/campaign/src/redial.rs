@@ -155,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn a_redial_that_was_put_off_is_still_its_commands_next_call() {
+        let first = CallId([9; 16]);
+        let mut redials = Redials::default();
+        redials.promise(Timestamp(100), first, requested());
+        let (second, asked) = redials.take_due(Timestamp(100)).expect("due");
+        redials.put_off(Timestamp(150), second, asked);
+        assert_eq!(redials.take_of(first).map(|(call, _)| call), Some(second));
+    }
+
+    #[test]
     fn a_redial_that_was_made_is_not_made_again() {
         let first = CallId([9; 16]);
         let mut redials = Redials::default();
