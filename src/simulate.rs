@@ -117,9 +117,7 @@ fn tell_failure(plan: &Plan, summary: &Summary) -> Result<()> {
         writeln!(err, "  {line}")?;
     }
     writeln!(err, "  It is not true that {}", sentence(violation))?;
-    let file = PathBuf::from(format!("callfold-sim-{}.toml", plan.seed));
-    std::fs::write(&file, smallest.written())
-        .with_context(|| format!("{} cannot be written", file.display()))?;
+    let file = write_down(&smallest)?;
     let (calls, faults) = (smallest.count(), smallest.faults.len());
     writeln!(
         err,
@@ -127,6 +125,19 @@ fn tell_failure(plan: &Plan, summary: &Summary) -> Result<()> {
         file.display()
     )?;
     Ok(())
+}
+
+/// Writes a plan where its user stands, or where anybody may write when that is not allowed.
+fn write_down(plan: &Plan) -> Result<PathBuf> {
+    let name = format!("callfold-sim-{}.toml", plan.seed);
+    let here = PathBuf::from(&name);
+    if std::fs::write(&here, plan.written()).is_ok() {
+        return Ok(here);
+    }
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, plan.written())
+        .with_context(|| format!("{} cannot be written", file.display()))?;
+    Ok(file)
 }
 
 fn sentence(violation: &Violation) -> String {

@@ -7,6 +7,7 @@ use super::{Exchange, World, digest, wall_ms};
 use crate::callee::{Extra, Plan, Reply, Step};
 use crate::grammar;
 use crate::ledger::Entry;
+use crate::seed::{Dice, fingerprint};
 use sip::message::{Message, Method, Name, ParseError, SipUri, Start, Via};
 use sip::port::{Peer, Transport};
 use std::time::Duration;
@@ -51,6 +52,8 @@ impl Exchange {
             refusal("merged", Reply::of(482))
         } else if over_limit {
             refusal("over-limit", Reply::of(503).extra(Extra::RetryAfter(1)))
+        } else if self.finds_no_way(&number) {
+            refusal("no-way", Reply::of(503))
         } else if audio.is_none() && !request.body().is_empty() {
             refusal("refused-offer", Reply::of(488))
         } else {
@@ -121,6 +124,14 @@ impl Exchange {
         }
         self.this_second.1 += 1;
         limit > 0 && self.this_second.1 > limit
+    }
+
+    /// Whether this carrier is to refuse the number: always, or never. A caller that answers its
+    /// challenge or tries again hears the same.
+    fn finds_no_way(&self, number: &str) -> bool {
+        let often = self.line.faults.refusals_per_10_000;
+        let mut dice = Dice::of(self.options.seed ^ fingerprint(&self.here), number);
+        dice.happens(often)
     }
 
     /// Any other request without a To tag.

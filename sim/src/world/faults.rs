@@ -21,6 +21,8 @@ pub enum Injury {
     CarrierRestarted,
     /// A carrier took no more INVITEs in a second.
     OverLimit,
+    /// A carrier found no way to a callee.
+    NoWay,
     /// A callee or its carrier did what the standard does not want, or what comes badly: a late
     /// 200, a fork, a wrong body, a deaf ear.
     BadManners,
@@ -56,7 +58,7 @@ pub enum Injury {
 
 impl Injury {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Lost,
         Self::Doubled,
         Self::Late,
@@ -65,6 +67,7 @@ impl Injury {
         Self::TransportFailed,
         Self::CarrierRestarted,
         Self::OverLimit,
+        Self::NoWay,
         Self::BadManners,
         Self::Died,
         Self::PowerCut,
@@ -93,6 +96,7 @@ impl Injury {
             Self::TransportFailed => "transport_failures",
             Self::CarrierRestarted => "carrier_restarts",
             Self::OverLimit => "invites_over_limit",
+            Self::NoWay => "invites_without_a_way",
             Self::BadManners => "bad_manners",
             Self::Died => "process_crashes",
             Self::PowerCut => "power_cuts",
@@ -123,6 +127,7 @@ impl Injury {
                 | Self::TransportFailed
                 | Self::CarrierRestarted
                 | Self::OverLimit
+                | Self::NoWay
                 | Self::NoPort
                 | Self::MediaFailed
                 | Self::ReportLost

@@ -53,7 +53,11 @@ impl Carrier {
         let options = Options {
             // Every carrier knows the callees by the same seed: a number behaves alike on all.
             seed: plan.seed,
-            faults: Faults { invites_per_second: of.takes_per_second, ..Faults::default() },
+            faults: Faults {
+                invites_per_second: of.takes_per_second,
+                refusals_per_10_000: of.refuses,
+                ..Faults::default()
+            },
             challenge,
             call_max: Duration::from_secs(1 << 30),
             calls_max: 1 << 20,
@@ -71,6 +75,7 @@ impl Carrier {
         for (plan, count) in self.exchange.totals().plans {
             match plan {
                 "over-limit" => injected.add(Injury::OverLimit, count),
+                "no-way" => injected.add(Injury::NoWay, count),
                 _ if BAD_MANNERS.contains(&plan) => injected.add(Injury::BadManners, count),
                 _ => {}
             }

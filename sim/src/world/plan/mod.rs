@@ -68,6 +68,8 @@ pub struct GatewayPlan {
     pub per_second: Option<f64>,
     /// The most INVITEs a second that it takes; those beyond get 503. 0: all.
     pub takes_per_second: u32,
+    /// Of how many callees in 10,000 it says 503: it finds no way to them. Another carrier may.
+    pub refuses: u32,
     /// How often the engine asks whether it is alive.
     #[serde(with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub options_every: Option<Duration>,
@@ -83,6 +85,7 @@ impl GatewayPlan {
             lanes: 100,
             per_second: None,
             takes_per_second: 0,
+            refuses: 0,
             options_every: None,
             challenges: false,
         }

@@ -68,11 +68,14 @@ impl Plan {
             roll.bad_days(&mut plan, calls);
         }
         plan.faults.sort_by_key(|fault| fault.at);
+        if wish.carrier {
+            plan.gateways.iter_mut().for_each(|it| it.refuses = roll.one_of(&[0, 0, 200, 2_000]));
+        }
         plan
     }
 
-    /// A world of one long list: so many calls at so many a second, on a carrier that refuses two
-    /// of a hundred INVITEs, or loses one datagram of a hundred when it may.
+    /// A world of one long list: so many calls at so many a second. When its carriers may fail each
+    /// refuses two of a hundred callees, and one datagram of a hundred is lost.
     pub fn large(seed: u64, count: u32, per_second: f64, wish: Wish, shard: u32, of: u32) -> Self {
         let mut plan = Self::quiet(seed.wrapping_add(u64::from(shard).rotate_left(32)));
         plan.node.calls_max = 200_000;
@@ -87,6 +90,7 @@ impl Plan {
         });
         if wish.carrier {
             plan.weather.lost = 100;
+            plan.gateways.iter_mut().for_each(|gateway| gateway.refuses = 200);
         }
         if wish.crash {
             let lasts = f64::from(count) / per_second;
