@@ -10,7 +10,7 @@ use sim::run::{Large, small, small_with};
 use sim::shrink::shrink;
 use sim::story::Story;
 use sim::world::Summary;
-use sim::world::plan::{Plan, Wish};
+use sim::world::plan::{Day, Plan, Wish};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,10 +31,32 @@ pub struct Simulation {
     pub threads: usize,
     /// How many calls of a large world start a second.
     pub per_second: f64,
-    /// How many worlds, each on the next seed.
-    pub worlds: u64,
-    /// As many worlds as there is time for.
-    pub lasts: Option<Duration>,
+    /// For a minute of every ten of a large world so many times as many start.
+    pub bursts: f64,
+    /// How many small worlds, each on the next seed.
+    pub worlds: Worlds,
+}
+
+/// How many small worlds.
+#[derive(Clone, Copy, Debug)]
+pub enum Worlds {
+    /// So many.
+    Count(u64),
+    /// As many as there is time for.
+    For(Duration),
+    /// As many as it takes for the engine to crash so often.
+    UntilCrashes(u64),
+}
+
+impl Worlds {
+    /// How many of how many are done: the `nth` world is next, `begin` is when the first began.
+    fn progress(self, nth: u64, begin: Instant, so_far: &Summary) -> (u64, u64) {
+        match self {
+            Self::Count(count) => (nth, count),
+            Self::For(span) => (begin.elapsed().as_secs(), span.as_secs()),
+            Self::UntilCrashes(crashes) => (so_far.injected.crashes(), crashes),
+        }
+    }
 }
 
 /// Runs it. Whether nothing was wrong.
@@ -65,14 +87,11 @@ fn worlds(simulation: &Simulation, begin: Instant) -> (Summary, Option<Plan>) {
     let mut all = Summary::default();
     let mut bar = Bar::of_events("worlds");
     for nth in 0.. {
-        let is_enough = match simulation.lasts {
-            Some(lasts) => begin.elapsed() >= lasts,
-            None => nth >= simulation.worlds,
-        };
-        if is_enough {
+        let (done, whole) = simulation.worlds.progress(nth, begin, &all);
+        if done >= whole {
             break;
         }
-        bar.at(nth, simulation.worlds.max(nth));
+        bar.at(done, whole);
         let plan =
             Plan::small(simulation.seed.wrapping_add(nth), simulation.calls, simulation.wish);
         let one = small(&plan);
@@ -86,9 +105,9 @@ fn worlds(simulation: &Simulation, begin: Instant) -> (Summary, Option<Plan>) {
 }
 
 fn large(simulation: &Simulation) -> Result<Summary> {
-    let Simulation { calls, seed, per_second, wish, threads, .. } = *simulation;
+    let Simulation { calls, seed, per_second, bursts, wish, threads, .. } = *simulation;
     let mut bar = Bar::of_events("calls");
-    let large = Large { calls, seed, per_second, wish, threads };
+    let large = Large { day: Day { seed, calls, per_second, bursts, wish }, threads };
     let summary = large.run(|_, ended| bar.at(ended, calls.into()));
     summary.context("the logs of a large world need room in the temporary folder")
 }

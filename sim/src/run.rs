@@ -2,7 +2,7 @@
 
 use crate::checkers::{Checker, Checkers};
 use crate::world::machine::Unsynced;
-use crate::world::plan::{Plan, Wish};
+use crate::world::plan::{Day, Plan};
 use crate::world::{Disks, Summary, World};
 use std::io;
 use std::time::Duration;
@@ -33,17 +33,11 @@ fn quietly<T>(act: impl FnOnce() -> T) -> T {
     tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), act)
 }
 
-/// A large world: one long list over two shards.
+/// A large world over two shards.
 #[derive(Clone, Copy, Debug)]
 pub struct Large {
-    /// How many calls.
-    pub calls: u32,
-    /// Where all chance comes from.
-    pub seed: u64,
-    /// How many of them start a second.
-    pub per_second: f64,
-    /// What goes wrong.
-    pub wish: Wish,
+    /// What it is to be.
+    pub day: Day,
     /// How many threads run the shards: one, or one each.
     pub threads: usize,
 }
@@ -52,6 +46,8 @@ pub struct Large {
 const SHARDS: u32 = 2;
 /// The shards meet at every minute of virtual time.
 const BARRIER: Duration = Duration::from_secs(60);
+/// At every so manieth of these meetings memory and log are compared.
+const LOOK_EVERY: u32 = 5;
 
 impl Large {
     /// Runs it to its end. `progress` hears the virtual time and how many calls have been asked
@@ -63,8 +59,7 @@ impl Large {
         let folder = tempfile::tempdir()?;
         let mut worlds = Vec::new();
         for shard in 0..SHARDS {
-            let plan =
-                Plan::large(self.seed, self.calls, self.per_second, self.wish, shard, SHARDS);
+            let plan = Plan::large(&self.day, shard, SHARDS);
             let log = folder.path().join(shard.to_string());
             std::fs::create_dir(&log)?;
             let disks = Disks { log: Unsynced::new(log), keys: None };
@@ -72,15 +67,22 @@ impl Large {
             worlds.push(World::new(plan, disks, checkers));
         }
         let mut barrier = Duration::ZERO;
+        let mut meetings = 0;
         while !worlds.iter().all(World::is_over) {
             barrier += BARRIER;
+            meetings += 1;
+            let go_on = |world: &mut World<Unsynced>| {
+                quietly(|| {
+                    if !world.run(barrier) && meetings % LOOK_EVERY == 0 {
+                        world.look();
+                    }
+                });
+            };
             match self.threads {
-                0 | 1 => worlds.iter_mut().for_each(|world| {
-                    quietly(|| world.run(barrier));
-                }),
+                0 | 1 => worlds.iter_mut().for_each(go_on),
                 _ => std::thread::scope(|scope| {
                     for world in &mut worlds {
-                        scope.spawn(move || quietly(|| world.run(barrier)));
+                        scope.spawn(move || go_on(world));
                     }
                 }),
             }

@@ -94,7 +94,8 @@ impl<F: Fn(&Plan) -> bool> Shrinking<F> {
 
     /// Better weather, and nothing out of the ordinary about the node and its carriers.
     fn calm_down(&mut self) {
-        let changes: [fn(&mut Plan); 12] = [
+        let changes: [fn(&mut Plan); 13] = [
+            |plan| plan.begins_at = None,
             |plan| plan.weather = Weather::default(),
             |plan| plan.weather.lost = 0,
             |plan| plan.weather.doubled = 0,

@@ -1,7 +1,7 @@
 //! `callfold sim`, as it is typed.
 
 use super::Failure;
-use crate::simulate::{self, Simulation};
+use crate::simulate::{self, Simulation, Worlds};
 use anyhow::anyhow;
 use clap::Args;
 use sim::world::plan::Wish;
@@ -30,14 +30,21 @@ pub struct SimArgs {
     /// How many calls of a large world start per second
     #[arg(long, value_name = "CPS", default_value_t = 60.0)]
     rate: f64,
+    /// For a minute of every ten of a large world so many times as many start: a list goes on at its
+    /// pace, and commands come beside it
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0)]
+    bursts: f64,
     /// So many small worlds, each on the next seed, until one fails
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    worlds: u64,
+    #[arg(long, value_name = "N")]
+    worlds: Option<u64>,
     /// Small worlds for so many seconds, however many that makes
     #[arg(long, value_name = "SECONDS", conflicts_with = "worlds")]
     lasts: Option<u64>,
+    /// As many small worlds as it takes for the engine to crash so often
+    #[arg(long, value_name = "N", conflicts_with_all = ["worlds", "lasts"])]
+    crashes: Option<u64>,
     /// Run the world of this file, which a failing run has written
-    #[arg(long, value_name = "TRACE", conflicts_with_all = ["calls", "seed", "faults", "worlds", "lasts"])]
+    #[arg(long, value_name = "TRACE", conflicts_with_all = ["calls", "seed", "faults", "bursts", "worlds", "lasts", "crashes"])]
     replay: Option<PathBuf>,
     /// Stop after each thing that happens, until Enter is pressed
     #[arg(long, requires = "replay")]
@@ -50,6 +57,8 @@ pub struct SimArgs {
 const EXAMPLES: &str = "\
 Examples:
   callfold sim --calls 100000 --seed 7                 a large world, its outcomes and its digest
+  callfold sim --calls 1500000 --bursts 3 --faults carrier --threads 2
+                                                       seven hours at 60 calls a second, 180 in bursts, on bad carriers
   callfold sim --worlds 500 --faults all               five hundred small worlds in which all goes wrong
   callfold sim --replay callfold-sim-77.toml --step    a world that failed, thing by thing
 
@@ -63,6 +72,18 @@ impl SimArgs {
     pub fn run(self) -> Result<(), Failure> {
         if !(self.rate.is_finite() && self.rate > 0.0) {
             return Err(Failure::Usage("--rate is a number above zero".to_owned()));
+        }
+        if !(1.0..10.0).contains(&self.bursts) {
+            return Err(Failure::Usage("--bursts is a number from 1 to below 10".to_owned()));
+        }
+        if self.crashes.is_some() && !self.faults.crash {
+            let why = "--crashes needs --faults crash or all: nothing crashes without";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        let is_small = self.calls <= simulate::SMALL_MAX;
+        if !is_small && (self.worlds, self.lasts, self.crashes) != (None, None, None) {
+            let why = "--worlds, --lasts and --crashes are for small worlds: --calls up to 1000";
+            return Err(Failure::Usage(why.to_owned()));
         }
         let kept = match &self.replay {
             Some(trace) => simulate::replay(trace, self.step)?,
@@ -81,8 +102,12 @@ impl SimArgs {
             wish: self.faults,
             threads: self.threads.into(),
             per_second: self.rate,
-            worlds: self.worlds,
-            lasts: self.lasts.map(Duration::from_secs),
+            bursts: self.bursts,
+            worlds: match (self.worlds, self.lasts, self.crashes) {
+                (_, Some(seconds), _) => Worlds::For(Duration::from_secs(seconds)),
+                (_, _, Some(crashes)) => Worlds::UntilCrashes(crashes),
+                (worlds, ..) => Worlds::Count(worlds.unwrap_or(1)),
+            },
         }
     }
 }

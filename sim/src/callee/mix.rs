@@ -87,7 +87,24 @@ impl Default for Mix {
     }
 }
 
+/// Of a hundred people who would answer at noon so many do at each hour of the day.
+const AWAKE: [u32; 24] =
+    [8, 5, 4, 4, 5, 12, 35, 60, 80, 92, 97, 100, 100, 96, 92, 92, 95, 98, 100, 100, 95, 75, 40, 18];
+
 impl Mix {
+    /// The mix at a time of day: who is asleep lets it ring.
+    #[must_use]
+    pub fn at(&self, time_of_day: Duration) -> Self {
+        let hour = (time_of_day.as_secs() / 3_600 % 24) as usize;
+        // In hundredths, so that small parts are not lost in the division.
+        let mut parts = self.parts.map(|part| part.saturating_mul(100));
+        let (human, no_answer) = (Share::Human as usize, Share::NoAnswer as usize);
+        let asleep = self.parts[human].saturating_mul(100 - AWAKE[hour]);
+        parts[human] -= asleep;
+        parts[no_answer] = parts[no_answer].saturating_add(asleep);
+        Self { parts, ..self.clone() }
+    }
+
     /// The mix whose shares are named, such as `human=40,busy=60`; the others get nothing.
     ///
     /// # Errors
@@ -245,6 +262,18 @@ mod tests {
         ] {
             assert_eq!(Mix::default().with_parts(text), Err(MixError(named.to_owned())));
         }
+    }
+
+    #[test]
+    fn at_night_most_who_would_answer_let_it_ring() {
+        let (noon, night) =
+            [12, 3].map(|hour| Mix::default().at(Duration::from_secs(hour * 3_600))).into();
+        let (noon, night): (Mix, Mix) = (noon, night);
+        let of = |mix: &Mix, word| names(mix, 5).get(word).copied().unwrap_or(0);
+        assert_eq!(names(&noon, 5), names(&Mix::default(), 5));
+        assert!(of(&night, "human") * 15 < of(&noon, "human"));
+        assert!(of(&night, "no-answer") > of(&noon, "no-answer") + 6_000);
+        assert_eq!(of(&night, "machine"), of(&noon, "machine"), "machines do not sleep");
     }
 
     #[test]

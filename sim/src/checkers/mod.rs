@@ -8,11 +8,13 @@ mod a_call_keeps_its_times;
 mod a_command_makes_one_call;
 mod a_number_gets_what_it_chooses;
 mod a_redial_comes_as_promised;
+mod a_view_that_follows_is_a_fold;
 mod an_ack_waits_for_its_answer;
 mod an_answer_is_acknowledged_and_closed;
 mod an_invite_waits_for_its_dial_started;
 mod every_call_ends_once;
 mod limits_hold;
+mod memory_follows_the_calls;
 mod no_number_can_be_read;
 mod nobody_is_rung_twice;
 mod nothing_leaks;
@@ -96,7 +98,6 @@ fn all() -> Vec<Box<dyn Checker>> {
         Box::<a_number_gets_what_it_chooses::Choices>::default(),
         Box::<a_redial_comes_as_promised::Redials>::default(),
         Box::<an_ack_waits_for_its_answer::Acks>::default(),
-        Box::<no_number_can_be_read::Numbers>::default(),
         Box::<nobody_is_rung_twice::Rings>::default(),
         Box::<records_are_a_fold::Records>::default(),
         Box::<records_say_what_was_on_the_wire::Wire>::default(),
@@ -112,9 +113,12 @@ fn cheap() -> Vec<Box<dyn Checker>> {
         Box::<an_invite_waits_for_its_dial_started::Invites>::default(),
         Box::<an_answer_is_acknowledged_and_closed::Books>::default(),
         Box::<limits_hold::Limits>::default(),
+        Box::<memory_follows_the_calls::Memory>::default(),
+        Box::<no_number_can_be_read::Numbers>::default(),
         Box::<nothing_leaks::Leaks>::default(),
-        // Asked at each crash and in the end; in small worlds more often.
+        // Asked at each crash and every few minutes; in small worlds more often.
         Box::<replay_is_live::Replay>::default(),
+        Box::<a_view_that_follows_is_a_fold::Views>::default(),
     ]
 }
 

@@ -12,7 +12,7 @@ impl Checker for Leaks {
     }
 
     fn close(&mut self, end: &Ending<'_>, findings: &mut Findings) {
-        let held = &end.in_use;
+        let held = &end.held.of_calls;
         let mut held = vec![
             ("calls", held.calls as u64),
             ("lanes", held.lanes.into()),
@@ -21,7 +21,12 @@ impl Checker for Leaks {
             ("timers", held.timers as u64),
             ("redials", held.redials as u64),
         ];
-        held.extend([("legs", end.legs as u64), ("streams", end.streams as u64)]);
+        let of_node = &end.held;
+        held.extend([
+            ("legs", of_node.legs as u64),
+            ("streams", of_node.streams as u64),
+            ("commands", of_node.commands as u64),
+        ]);
         for (what, count) in held.into_iter().filter(|(_, count)| *count > 0) {
             findings.add(None, format!("{count} {what} are held in the end"));
         }

@@ -36,7 +36,7 @@ impl Checker for Replay {
     }
 
     fn see(&mut self, fact: &Fact<'_>, _: Duration, findings: &mut Findings) {
-        let Fact::Looked { log, calls } = fact else { return };
+        let Fact::Looked { log, calls, .. } = fact else { return };
         for (id, live) in *calls {
             match self.fold(*log, *id) {
                 Err(why) => findings.add(Some(*id), why),

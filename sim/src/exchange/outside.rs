@@ -3,7 +3,7 @@
 use super::leg::Leg;
 use super::sdp::Theirs;
 use super::write::{ALLOW, Echo, Incoming};
-use super::{Exchange, World, digest, wall_ms};
+use super::{Exchange, Options, World, digest, wall_ms};
 use crate::callee::{Extra, Plan, Reply, Step};
 use crate::grammar;
 use crate::ledger::Entry;
@@ -62,7 +62,7 @@ impl Exchange {
                     headers = demand.headers;
                     refusal("challenged", Reply::of(demand.status))
                 }
-                None => self.plan(&number),
+                None => self.plan(&number, now),
             }
         };
         *self.ledger.totals.plans.entry(plan.name).or_default() += 1;
@@ -104,7 +104,7 @@ impl Exchange {
         digest::demand(challenge, &self.options.login, self.options.seed, request)
     }
 
-    fn plan(&mut self, number: &str) -> Plan {
+    fn plan(&mut self, number: &str, now: Duration) -> Plan {
         match grammar::read(number) {
             Some(chosen) => {
                 let nth = if chosen.counts_calls() { self.calls_before(number) } else { 0 };
@@ -112,7 +112,11 @@ impl Exchange {
             }
             None => {
                 let nth = self.calls_before(number);
-                self.options.mix.plan(number, nth, self.options.seed)
+                let Options { mix, begins_at, seed, .. } = &self.options;
+                match begins_at {
+                    None => mix.plan(number, nth, *seed),
+                    Some(time) => mix.at(*time + now).plan(number, nth, *seed),
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::faults::Injected;
 use super::machine::Machine;
+use super::node::{Held, Node};
 use super::{Plan, World};
 use crate::checkers::Violation;
 use crate::ledger::Entry;
@@ -12,7 +13,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::{Reader, Stored};
-use switchboard::InUse;
 
 /// What is left of a world.
 pub struct Ending<'a> {
@@ -20,12 +20,8 @@ pub struct Ending<'a> {
     pub at: Duration,
     /// What it followed from.
     pub plan: &'a Plan,
-    /// What calls hold.
-    pub in_use: InUse,
-    /// Legs that the user agent keeps.
-    pub legs: usize,
-    /// Streams that are open.
-    pub streams: usize,
+    /// What the node holds.
+    pub held: Held,
     /// What carriers know of INVITEs that are not closed, by the carrier's place.
     pub open_entries: Vec<(usize, Entry)>,
     /// When the world was hit by what may cost a call its end.
@@ -89,7 +85,7 @@ impl<F: Machine> World<F> {
     /// Looks at what is left, and lets the checkers look.
     pub fn close(mut self) -> Summary {
         let mut sums = Sums::default();
-        self.look(self.outside.at);
+        self.look();
         if let Some(node) = &self.node {
             let checkers = &mut self.outside.checkers;
             let mut after = Position(0);
@@ -122,9 +118,7 @@ impl<F: Machine> World<F> {
         let ending = Ending {
             at: self.outside.at,
             plan: &self.plan,
-            in_use: node.map(|node| node.board().in_use()).unwrap_or_default(),
-            legs: node.map_or(0, |node| node.agent().legs()),
-            streams: node.map_or(0, |node| node.media.open()),
+            held: node.map(Node::held).unwrap_or_default(),
             open_entries,
             disturbed: &self.disturbed,
             crashed: &self.crashed,

@@ -2,6 +2,7 @@
 
 use crate::ledger::Entry;
 use crate::world::glimpse::Glimpse;
+use crate::world::node::Held;
 use crate::world::plan::Boundary;
 use call::Call;
 use schemas::call::{CallEnded, CallEvent};
@@ -55,6 +56,8 @@ pub enum Fact<'a> {
         log: &'a dyn Reader,
         /// Every call that has not ended and has no event on its way.
         calls: &'a [(CallId, &'a Call)],
+        /// What the node holds.
+        held: &'a Held,
     },
     /// The engine is gone.
     Gone(&'a Gone),

@@ -1,5 +1,6 @@
 //! What goes wrong, done when its moment comes; and how a node ends and starts again.
 
+use super::driver::Whose;
 use super::faults::{Injected, Injury};
 use super::machine::Machine;
 use super::node::{Around, Birth, Disks, Node};
@@ -53,6 +54,7 @@ impl Carrier {
         let options = Options {
             // Every carrier knows the callees by the same seed: a number behaves alike on all.
             seed: plan.seed,
+            begins_at: plan.begins_at,
             faults: Faults {
                 invites_per_second: of.takes_per_second,
                 refusals_per_10_000: of.refuses,
@@ -91,7 +93,13 @@ impl<F: Machine> World<F> {
             Todo::Disarm => self.outside.armed = None,
             // What was written while it was ill may still stop the node.
             Todo::DiskWell => self.set_disk(DiskFaults::default()),
-            Todo::Give(place) => self.give(place, at),
+            Todo::Give(whose) => self.give(whose, at),
+            Todo::Burst(line) => {
+                self.give(Whose::Made(line), at);
+                if let Some((line, at)) = self.bursts.as_mut().and_then(Iterator::next) {
+                    self.todo.put(at, Todo::Burst(line));
+                }
+            }
             Todo::End(place) => {
                 let call = self.outside.drivers.call(place);
                 let only_unanswered =
@@ -105,18 +113,18 @@ impl<F: Machine> World<F> {
         }
     }
 
-    fn give(&mut self, place: usize, at: Duration) {
+    fn give(&mut self, whose: Whose, at: Duration) {
         if self.node.is_none() {
             // Nobody is there to take it.
-            self.todo.put(at + Duration::from_secs(1), Todo::Give(place));
+            self.todo.put(at + Duration::from_secs(1), Todo::Give(whose));
             return;
         }
         let reached = self.outside.reached(Boundary::Command);
         if reached.is_err() {
-            self.todo.put(at + Duration::from_secs(1), Todo::Give(place));
+            self.todo.put(at + Duration::from_secs(1), Todo::Give(whose));
             return self.mind_death(reached, at);
         }
-        let (command, nth) = self.outside.drivers.give(place);
+        let (command, nth) = self.outside.drivers.give(whose);
         let command = command.clone();
         if nth > 1 {
             self.outside.injected.count(Injury::CommandRepeated);

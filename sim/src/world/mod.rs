@@ -21,18 +21,19 @@ mod queue;
 pub use ending::{Ending, Summary, disturbed};
 pub use fact::{Fact, Gone};
 pub use faults::{Injected, Injury};
-pub use node::{NODE, carrier, decoded};
+pub use node::{Held, NODE, carrier, decoded};
 pub use plan::Plan;
 
 use crate::checkers::Checkers;
 use crate::exchange::{Exchange, Output, Ports, RtpOrder};
 use clock::WallClock;
-use driver::Drivers;
+use driver::{Drivers, Whose};
 use machine::Machine;
 use network::Network;
 pub use node::Disks;
 use node::Node;
 use outside::Outside;
+use plan::BurstPlan;
 use queue::Queue;
 use sip::port::Peer;
 use std::collections::BTreeMap;
@@ -67,6 +68,8 @@ pub struct World<F: Machine> {
     disk_trouble: Option<Injury>,
     carriers: Vec<Carrier>,
     todo: Queue<Todo>,
+    /// What the bursts are yet to give.
+    bursts: Option<Bursts>,
     outside: Outside,
     /// When the world was hit by what may cost a call its end, from and to.
     disturbed: Vec<(Duration, Duration)>,
@@ -79,6 +82,9 @@ pub struct World<F: Machine> {
     look_every: u64,
     turns: (Duration, u32),
 }
+
+/// Lines of bursts, and when each is given.
+type Bursts = Box<dyn Iterator<Item = (u32, Duration)> + Send>;
 
 /// A carrier, and how far its book was read.
 struct Carrier {
@@ -98,8 +104,10 @@ enum Todo {
     DiskWell,
     /// A crash whose boundary never came is off.
     Disarm,
-    /// A command is given, by its place.
-    Give(usize),
+    /// A command is given.
+    Give(Whose),
+    /// The next command of the bursts is given.
+    Burst(u32),
     /// A call is asked to end, by its command's place.
     End(usize),
 }
@@ -130,10 +138,15 @@ impl<F: Machine> World<F> {
             todo.put(fault.at, Todo::Mishap(place));
         }
         for (place, call) in plan.calls.iter().enumerate() {
-            todo.put(call.at, Todo::Give(place));
+            todo.put(call.at, Todo::Give(Whose::Told(place)));
             if let Some(end) = call.end {
                 todo.put(end.at, Todo::End(place));
             }
+        }
+        let bursts = plan.bursts.as_ref().map(BurstPlan::each);
+        let mut bursts: Option<Bursts> = bursts.map(|each| Box::new(each) as Bursts);
+        if let Some((line, at)) = bursts.as_mut().and_then(Iterator::next) {
+            todo.put(at, Todo::Burst(line));
         }
         let look_every = if Checkers::are_all(&plan) { LOOK_EVERY } else { u64::MAX };
         let carriers = (0..plan.gateways.len()).map(|place| Carrier::new(&plan, place, 0));
@@ -164,6 +177,7 @@ impl<F: Machine> World<F> {
             stopped_for: Duration::ZERO,
             disk_trouble: None,
             todo,
+            bursts,
             disturbed: Vec::new(),
             crashed: Vec::new(),
             calm_since: None,
@@ -309,7 +323,7 @@ impl<F: Machine> World<F> {
         let turned = node.turn(at, &mut self.outside);
         self.node_turns += 1;
         if turned.is_err() || self.node_turns.is_multiple_of(self.look_every) {
-            self.look(at);
+            self.look();
         }
         self.mind_death(turned, at);
         for peer in std::mem::take(&mut self.outside.failed) {
@@ -318,18 +332,18 @@ impl<F: Machine> World<F> {
                 node.transport_failed(at, peer);
             }
         }
-        for (later, place) in self.outside.drivers.again() {
-            self.todo.put(at + later, Todo::Give(place));
+        for (later, whose) in self.outside.drivers.again() {
+            self.todo.put(at + later, Todo::Give(whose));
         }
     }
 
     /// Shows memory and log to who wants to compare them.
-    fn look(&mut self, at: Duration) {
+    pub fn look(&mut self) {
         let Some(node) = &self.node else { return };
         let still = |(id, call, moves): (_, _, bool)| (!moves).then_some((id, call));
         let calls: Vec<_> = node.board().calls().filter_map(still).collect();
-        let fact = Fact::Looked { log: node.reader(), calls: &calls };
-        self.outside.checkers.see(at, &fact);
+        let fact = Fact::Looked { log: node.reader(), calls: &calls, held: &node.held() };
+        self.outside.checkers.see(self.outside.at, &fact);
     }
 
     /// Everything was asked for, answered and done, and nothing more is to come.

@@ -30,7 +30,7 @@ use store::keys::{KeyFile, NodeVault};
 use store::log::LogReader;
 use store::writer::KeySink;
 use store::{Append, Log, Reader, Results, Stored};
-use switchboard::{BatchId, BatchIndex, Input, Now, Output, Switchboard, Ticket};
+use switchboard::{BatchId, BatchIndex, InUse, Input, Now, Output, Switchboard, Ticket};
 
 use ::media as media_port;
 
@@ -73,6 +73,19 @@ pub struct Node<F: Machine> {
     tickets: BTreeMap<Ticket, Box<PlaceCall>>,
     given: u64,
     stopping: bool,
+}
+
+/// What a node holds at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// For its calls.
+    pub of_calls: InUse,
+    /// Legs of its user agent.
+    pub legs: usize,
+    /// Streams that are open.
+    pub streams: usize,
+    /// Commands that wait for their answer.
+    pub commands: usize,
 }
 
 /// A batch that was written and is not synced.
@@ -307,14 +320,19 @@ impl<F: Machine> Node<F> {
         self.board.is_idle() && self.agent.is_idle() && self.writing.is_none()
     }
 
+    /// What it holds.
+    pub fn held(&self) -> Held {
+        Held {
+            of_calls: self.board.in_use(),
+            legs: self.agent.legs(),
+            streams: self.media.open(),
+            commands: self.tickets.len(),
+        }
+    }
+
     /// Its switchboard, to look at.
     pub fn board(&self) -> &Switchboard<NodeVault> {
         &self.board
-    }
-
-    /// Its user agent, to look at.
-    pub fn agent(&self) -> &UserAgent {
-        &self.agent
     }
 
     /// Its log, to read.

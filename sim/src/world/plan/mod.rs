@@ -5,9 +5,13 @@
 //! leaves to chance (the fate of each message) hangs on its seed and on whose message it is, so
 //! that leaving one call out moves nothing for the others.
 
+mod bursts;
+mod day;
 mod random;
 mod text;
 
+pub use bursts::BurstPlan;
+pub use day::Day;
 pub use random::Wish;
 pub use text::PlanError;
 
@@ -24,6 +28,10 @@ pub struct Plan {
     pub node: NodePlan,
     /// Its carriers, best first.
     pub gateways: Vec<GatewayPlan>,
+    /// What time of day it is where the callees live when the world begins: fewer answer at night.
+    /// At all hours alike when absent.
+    #[serde(default, with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
+    pub begins_at: Option<Duration>,
     /// The network between them.
     pub weather: Weather,
     /// How often media fails.
@@ -33,6 +41,9 @@ pub struct Plan {
     /// What is asked for by a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<ListPlan>,
+    /// What is asked for by many more commands, made up as they are needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bursts: Option<BurstPlan>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultPlan>,
 }
@@ -388,16 +399,20 @@ impl Plan {
             seed,
             node: NodePlan::default(),
             gateways: vec![GatewayPlan::new("a")],
+            begins_at: None,
             weather: Weather::default(),
             media: MediaPlan::default(),
             calls: Vec::new(),
             list: None,
+            bursts: None,
             faults: Vec::new(),
         }
     }
 
     /// How many calls it asks for, redials not counted.
     pub fn count(&self) -> u32 {
-        self.calls.len() as u32 + self.list.as_ref().map_or(0, |list| list.numbers.count())
+        let of_list = self.list.as_ref().map_or(0, |list| list.numbers.count());
+        let of_bursts = self.bursts.as_ref().map_or(0, |bursts| bursts.each().count() as u32);
+        self.calls.len() as u32 + of_list + of_bursts
     }
 }

@@ -33,8 +33,6 @@ impl Wish {
     }
 }
 
-/// A large world's engine dies so often: each time its whole log is read.
-const CRASHES_OF_LARGE: u32 = 5;
 /// Everything of a small world begins within so many seconds.
 const BUSY_S: u64 = 150;
 
@@ -68,46 +66,11 @@ impl Plan {
             roll.bad_days(&mut plan, calls);
         }
         plan.faults.sort_by_key(|fault| fault.at);
+        // Rolled last, so that older seeds keep all the rest of their worlds.
         if wish.carrier {
             plan.gateways.iter_mut().for_each(|it| it.refuses = roll.one_of(&[0, 0, 200, 2_000]));
         }
-        plan
-    }
-
-    /// A world of one long list: so many calls at so many a second. When its carriers may fail each
-    /// refuses two of a hundred callees, and one datagram of a hundred is lost.
-    pub fn large(seed: u64, count: u32, per_second: f64, wish: Wish, shard: u32, of: u32) -> Self {
-        let mut plan = Self::quiet(seed.wrapping_add(u64::from(shard).rotate_left(32)));
-        plan.node.calls_max = 200_000;
-        let gateway = |name: &str| GatewayPlan { lanes: 100_000, ..GatewayPlan::new(name) };
-        plan.gateways = vec![gateway("a"), gateway("b")];
-        let prompt = Some(Duration::from_secs(4));
-        plan.list = Some(ListPlan {
-            numbers: Numbers::Made { count, shard, of },
-            terms: Terms { talk: Duration::from_secs(30), prompt, ..Terms::default() },
-            per_second: Some(per_second / f64::from(of)),
-            lanes: 100_000,
-        });
-        if wish.carrier {
-            plan.weather.lost = 100;
-            plan.gateways.iter_mut().for_each(|gateway| gateway.refuses = 200);
-        }
-        if wish.crash {
-            let lasts = f64::from(count) / per_second;
-            let mut dice = Dice::new(plan.seed);
-            plan.faults = (1..=CRASHES_OF_LARGE)
-                .map(|nth| FaultPlan {
-                    at: Duration::from_secs_f64(
-                        lasts * f64::from(nth) / f64::from(CRASHES_OF_LARGE + 1),
-                    ),
-                    what: Mishap::Crash {
-                        before: Roll(&mut dice).one_of(&Boundary::ALL),
-                        power: false,
-                        down: Duration::from_secs(3),
-                    },
-                })
-                .collect();
-        }
+        plan.begins_at = roll.in_10(3).then(|| Duration::from_secs(roll.between(0, 23) * 3_600));
         plan
     }
 }
