@@ -113,10 +113,7 @@ impl Exchange {
             None => {
                 let nth = self.calls_before(number);
                 let Options { mix, begins_at, seed, .. } = &self.options;
-                match begins_at {
-                    None => mix.plan(number, nth, *seed),
-                    Some(time) => mix.at(*time + now).plan(number, nth, *seed),
-                }
+                mix.plan_at(number, nth, *seed, begins_at.map(|time| time + now))
             }
         }
     }

@@ -320,6 +320,9 @@ impl<F: Machine> World<F> {
             return;
         }
         let Some(node) = &mut self.node else { return };
+        if !node.is_due(at) {
+            return;
+        }
         let turned = node.turn(at, &mut self.outside);
         self.node_turns += 1;
         if turned.is_err() || self.node_turns.is_multiple_of(self.look_every) {

@@ -72,6 +72,8 @@ pub struct Node<F: Machine> {
     dice: Dice,
     tickets: BTreeMap<Ticket, Box<PlaceCall>>,
     given: u64,
+    /// Something came that it did not look at yet.
+    asked: bool,
     stopping: bool,
 }
 
@@ -102,6 +104,11 @@ impl<F: Machine> Node<F> {
         self.wants(at).into_iter().flatten().min().map(|next| next.max(at))
     }
 
+    /// Whether a turn would do anything.
+    pub fn is_due(&self, at: Duration) -> bool {
+        self.asked || self.next(at).is_some_and(|next| next <= at)
+    }
+
     /// When each of its parts wants to go on: user agent, switchboard, the next batch, the one that
     /// is being written, media.
     pub fn wants(&self, at: Duration) -> [Option<Duration>; 5] {
@@ -120,16 +127,19 @@ impl<F: Machine> Node<F> {
 
     /// A message came. What it leads to happens in the next [`Node::turn`].
     pub fn receive(&mut self, at: Duration, from: Peer, bytes: &[u8]) {
+        self.asked = true;
         self.agent.receive(self.clock.now(at).mono, from, bytes);
     }
 
     /// The network says that a peer cannot be reached.
     pub fn transport_failed(&mut self, at: Duration, to: Peer) {
+        self.asked = true;
         self.agent.transport_failed(self.clock.now(at).mono, to, "connection refused");
     }
 
     /// Somebody gives a command.
     pub fn place(&mut self, at: Duration, command: &PlaceCall) {
+        self.asked = true;
         self.given += 1;
         let ticket = Ticket(self.given);
         self.tickets.insert(ticket, Box::new(command.clone()));
@@ -139,12 +149,14 @@ impl<F: Machine> Node<F> {
 
     /// Anything else for the switchboard.
     pub fn hand(&mut self, at: Duration, input: Input) {
+        self.asked = true;
         self.stopping |= matches!(input, Input::ShutDown);
         self.board.handle(input, self.clock.now(at));
     }
 
     /// A digit was pressed on a stream.
     pub fn press(&mut self, at: Duration, stream: MediaStream, digits: [u8; 2]) {
+        self.asked = true;
         for digit in digits {
             let heard =
                 media_port::port::MediaHeard::Digit { stream, digit: char::from(digit), ms: 100 };
@@ -157,6 +169,7 @@ impl<F: Machine> Node<F> {
     /// # Errors
     /// It is gone.
     pub fn turn(&mut self, at: Duration, around: &mut dyn Around) -> Result<(), Gone> {
+        self.asked = false;
         let now = self.clock.now(at);
         self.finish_writing(at, now, around)?;
         while let Some(heard) = self.media.wake(at, around.injected()) {

@@ -119,6 +119,7 @@ impl<F: Machine> Node<F> {
             dice,
             tickets: BTreeMap::new(),
             given: 0,
+            asked: true,
             stopping: false,
         };
         Ok((node, unfinished))
