@@ -6,6 +6,7 @@ use crate::seed::fingerprint;
 use crate::world::Fact;
 use schemas::CallId;
 use schemas::call::CallEvent;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// After so long the user agent closes an answer that nobody accepts by itself.
@@ -28,6 +29,10 @@ struct Waiting {
     call: CallId,
     branch: u64,
     answered: Option<(Duration, u64)>,
+    /// Where its INVITE went, once it has left.
+    to: Option<SocketAddr>,
+    /// The network said that nobody is there: the try is over before that is durable.
+    cut: bool,
     /// The user agent gave it up before anybody accepted it.
     given_up: bool,
 }
@@ -53,8 +58,10 @@ impl Checker for Acks {
                     CallEvent::DialStarted(dial) => {
                         let id = fingerprint(&dial.sip_call_id);
                         let branch = fingerprint(&dial.branch);
-                        self.waiting
-                            .insert(id, Waiting { call, branch, answered: None, given_up: false });
+                        let (answered, to) = (None, None);
+                        let (cut, given_up) = (false, false);
+                        let waiting = Waiting { call, branch, answered, to, cut, given_up };
+                        self.waiting.insert(id, waiting);
                         self.by_call.insert(call, id);
                     }
                     CallEvent::CallAnswered(_) => {
@@ -80,6 +87,15 @@ impl Checker for Acks {
                     waiting.answered.get_or_insert((at, fingerprint(tag)));
                 }
             }
+            Fact::Left { to, glimpse } if glimpse.begins_a_call() => {
+                if let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id)) {
+                    waiting.to = Some(*to);
+                }
+            }
+            Fact::Unreachable(peer) => {
+                let there = self.waiting.values_mut().filter(|it| it.to == Some(*peer));
+                there.for_each(|it| it.cut = true);
+            }
             Fact::Left { glimpse, .. } if glimpse.request() == Some("ACK") => {
                 if let Some((call, since)) = self.owed.remove(&fingerprint(glimpse.call_id))
                     && at > since + LATE
@@ -95,7 +111,8 @@ impl Checker for Acks {
                 let tag = fingerprint(glimpse.to_tag);
                 let may = waiting
                     .answered
-                    .is_some_and(|(came, first)| at >= came + ACCEPT_WITHIN || tag != first);
+                    .is_some_and(|(came, first)| at >= came + ACCEPT_WITHIN || tag != first)
+                    || waiting.cut;
                 waiting.given_up |= fingerprint(base) != waiting.branch && may;
                 if fingerprint(base) != waiting.branch && !may {
                     let call = Some(waiting.call);

@@ -2,7 +2,7 @@
 //! second of a gateway and of the list, not before and not after its hour.
 
 use super::{Checker, Findings, Map};
-use crate::world::plan::Plan;
+use crate::world::plan::{FaultPlan, Mishap, Plan};
 use crate::world::{Ending, Fact};
 use schemas::call::{CallEvent, CallRequested};
 use schemas::{CallId, Recorded, Timestamp};
@@ -19,6 +19,10 @@ pub struct Limits {
     up: Map<CallId, (usize, bool)>,
     of_list: usize,
     asked: Map<CallId, Asked>,
+    /// Which process of the engine runs.
+    life: u32,
+    /// Whether clocks are set in this world.
+    clocks_are_set: bool,
 }
 
 struct Gateway {
@@ -30,6 +34,8 @@ struct Gateway {
 
 /// What a call may.
 struct Asked {
+    /// Of which process.
+    life: u32,
     of_list: bool,
     not_before: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -83,7 +89,11 @@ impl Limits {
             findings
                 .add(Some(call), format!("{} calls at once through {}", gateway.up, gateway.name));
         }
-        if let Some(count) = gateway.rate.as_mut().and_then(|rate| rate.start(at)) {
+        // What a call of an earlier process does is stamped with that one's time at least: with a
+        // clock that was set back since, with the time of all that waited alike.
+        let is_stamped = !self.clocks_are_set || asked.is_some_and(|it| it.life == self.life);
+        let rate = gateway.rate.as_mut().filter(|_| is_stamped);
+        if let Some(count) = rate.and_then(|rate| rate.start(at)) {
             findings.add(Some(call), format!("{count} tries in a second through {}", gateway.name));
         }
         if self.up.len() > self.calls_max {
@@ -131,10 +141,8 @@ impl Limits {
         if let Some(count) = rate.and_then(|rate| rate.start(at)) {
             findings.add(Some(call), format!("{count} calls of the list in a second"));
         }
-        if of_list || not_before.is_some() || deadline.is_some() {
-            let asked = Asked { of_list, not_before: *not_before, deadline: *deadline };
-            self.asked.insert(call, asked);
-        }
+        let (life, not_before, deadline) = (self.life, *not_before, *deadline);
+        self.asked.insert(call, Asked { life, of_list, not_before, deadline });
     }
 }
 
@@ -144,6 +152,8 @@ impl Checker for Limits {
     }
 
     fn open(&mut self, plan: &Plan) {
+        let sets_clock = |fault: &FaultPlan| matches!(fault.what, Mishap::Clock(_));
+        self.clocks_are_set = plan.faults.iter().any(sets_clock);
         self.calls_max = plan.node.calls_max as usize;
         self.list_lanes = plan.list.as_ref().map(|list| list.lanes as usize);
         self.list_rate = plan.list.as_ref().and_then(|list| list.per_second).map(Window::of);
@@ -162,6 +172,7 @@ impl Checker for Limits {
     fn see(&mut self, fact: &Fact<'_>, _: Duration, findings: &mut Findings) {
         match fact {
             Fact::Durable(event) => self.durable(event, findings),
+            Fact::Started { life, .. } => self.life = *life,
             Fact::Gone(_) => {
                 // What was up is closed, and takes no lane of the next process.
                 self.up.clear();

@@ -29,6 +29,8 @@ pub enum Fact<'a> {
         /// What stands on it.
         glimpse: &'a Glimpse<'a>,
     },
+    /// The network told the engine that a peer cannot be reached.
+    Unreachable(SocketAddr),
     /// A message reached the engine.
     Arrived {
         /// Where from.

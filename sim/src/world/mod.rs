@@ -331,6 +331,7 @@ impl<F: Machine> World<F> {
         self.mind_death(turned, at);
         for peer in std::mem::take(&mut self.outside.failed) {
             self.outside.injected.count(Injury::TransportFailed);
+            self.outside.checkers.see(at, &Fact::Unreachable(peer.address));
             if let Some(node) = &mut self.node {
                 node.transport_failed(at, peer);
             }
