@@ -16,6 +16,6 @@ pub mod shard;
 pub mod store_url;
 pub mod wire;
 
-pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
 pub use shard::{Gauges, Notice};
 pub use store_url::StoreUrl;
