@@ -223,7 +223,9 @@ impl Figures {
             .collect();
         let violations: Vec<String> = summary.violations.iter().map(sentence).collect();
         json!({
+            "worlds": summary.worlds,
             "calls": summary.calls,
+            "call_seconds": summary.call_ms / 1000,
             "events": summary.events,
             "messages": summary.messages,
             "virtual_seconds": summary.lasted.as_secs_f64(),
@@ -241,7 +243,8 @@ impl Figures {
 
     fn text(&self, summary: &Summary) -> String {
         let mut lines = vec![
-            format!("calls       {}", summary.calls),
+            format!("worlds      {}", summary.worlds),
+            format!("calls       {}, {} call-seconds", summary.calls, summary.call_ms / 1000),
             format!("events      {}", summary.events),
             format!("messages    {}", summary.messages),
             format!("lasted      {:.0} virtual seconds", summary.lasted.as_secs_f64()),

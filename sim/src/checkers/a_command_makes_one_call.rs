@@ -2,6 +2,7 @@
 
 use super::{Checker, Findings, Set};
 use crate::world::Fact;
+use crate::world::plan::{FaultPlan, Mishap, Plan};
 use schemas::CallId;
 use std::time::Duration;
 use switchboard::Answer;
@@ -9,11 +10,18 @@ use switchboard::Answer;
 #[derive(Default)]
 pub struct Commands {
     accepted: Set<CallId>,
+    /// Whether the engine is ever told to stop: it takes no commands then.
+    stops: bool,
 }
 
 impl Checker for Commands {
     fn says(&self) -> &'static str {
         "a command makes one call"
+    }
+
+    fn open(&mut self, plan: &Plan) {
+        let stops = |fault: &FaultPlan| matches!(fault.what, Mishap::Stop { .. });
+        self.stops = plan.faults.iter().any(stops);
     }
 
     fn see(&mut self, fact: &Fact<'_>, _: Duration, findings: &mut Findings) {
@@ -28,6 +36,7 @@ impl Checker for Commands {
             }
             Answer::Repeated(id) if *id == call => return,
             Answer::Refused(_) => return,
+            Answer::Stopping if self.stops => return,
             other => format!("{other:?} is no answer to it"),
         };
         findings.add(Some(call), format!("{}: {what}", command.command_id));

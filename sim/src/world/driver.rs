@@ -100,7 +100,7 @@ impl Drivers {
     /// A command was answered.
     pub fn answered(&mut self, command: &PlaceCall, answer: &Answer) {
         let Some(whose) = Whose::of(command.command_id.as_str()) else { return };
-        if matches!(answer, Answer::Refused(_)) {
+        if matches!(answer, Answer::Refused(_) | Answer::Stopping) {
             // An engine that stops takes nothing more; the next one may.
             self.again.push((AFTER_REFUSAL, whose));
             return;

@@ -6,9 +6,10 @@ use super::node::{Held, Node};
 use super::{Plan, World};
 use crate::checkers::Violation;
 use crate::ledger::Entry;
+use hashbrown::HashMap;
 use schemas::Outcome;
 use schemas::call::CallEvent;
-use schemas::{Event, Position, Recorded};
+use schemas::{Event, Position, Recorded, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +39,10 @@ pub fn disturbed(spans: &[(Duration, Duration)], from: Duration, to: Duration) -
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
+    /// How many worlds, or shards of a large one.
+    pub worlds: u64,
+    /// How long all calls took together, from their request to their end, in milliseconds.
+    pub call_ms: u64,
     /// Calls that ended.
     pub calls: u64,
     /// Events in the log, of calls.
@@ -65,6 +70,8 @@ impl Summary {
         let digest = Sha256::new().chain_update(self.digest).chain_update(other.digest);
         self.digest = digest.finalize().into();
         self.injected.merge(&other.injected);
+        self.worlds += other.worlds;
+        self.call_ms += other.call_ms;
         self.calls += other.calls;
         self.events += other.events;
         self.messages += other.messages;
@@ -126,6 +133,8 @@ impl<F: Machine> World<F> {
         self.outside.checkers.close(&ending);
         let (violations, violation_count) = self.outside.checkers.findings();
         Summary {
+            worlds: 1,
+            call_ms: sums.call_ms,
             calls: sums.calls,
             events: sums.events,
             messages: self.outside.messages,
@@ -142,6 +151,9 @@ impl<F: Machine> World<F> {
 /// What is added up over the log.
 #[derive(Default)]
 struct Sums {
+    /// When each call that has not ended was asked for.
+    asked: HashMap<[u8; 16], Timestamp, foldhash::fast::FixedState>,
+    call_ms: u64,
     calls: u64,
     events: u64,
     outcomes: BTreeMap<Outcome, u64>,
@@ -167,8 +179,13 @@ impl Sums {
             return None;
         };
         self.events += 1;
+        if matches!(event, CallEvent::CallRequested(_)) {
+            self.asked.insert(stored.stream.id, stored.at);
+        }
         if let CallEvent::CallEnded(ended) = &event {
             self.calls += 1;
+            let asked = self.asked.remove(&stored.stream.id).unwrap_or(stored.at);
+            self.call_ms += u64::try_from(stored.at.0 - asked.0).unwrap_or(0);
             *self.outcomes.entry(ended.outcome).or_default() += 1;
         }
         let Stored { position, stream, revision, at, .. } = *stored;
