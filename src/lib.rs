@@ -18,5 +18,6 @@ mod records;
 mod replay;
 mod service;
 mod signals;
+mod simulate;
 mod stores;
 mod verify;

@@ -19,6 +19,7 @@ mod records;
 mod replay;
 mod run;
 mod schema;
+mod simulation;
 mod terminal;
 mod values;
 mod verify;
@@ -70,6 +71,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Sim(simulation::SimArgs),
     Log(log::LogArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
@@ -89,6 +91,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Sim(arguments) => arguments.run(),
         Command::Log(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),

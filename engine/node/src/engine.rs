@@ -8,7 +8,6 @@ use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::store_url::{OpenStore, Secrets, StoreUrl};
-use crate::vault::NodeVault;
 use crate::wire::{BindError, Wire};
 use campaign::{Batch, BatchOptions};
 use media::port::{MediaHeard, MediaOrder};
@@ -28,6 +27,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
+use store::keys::NodeVault;
 use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
 use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
 

@@ -6,7 +6,6 @@
 //! - [`list`]: a list's rows become durable items.
 //! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
 //! - [`store_url`]: where events are kept, and [`history`]: what calls are rebuilt from.
-//! - [`vault`]: the keys of persons, and the secret behind callee keys.
 
 pub mod clock;
 pub mod dns;
@@ -17,7 +16,6 @@ pub mod inbox;
 pub mod list;
 pub mod shard;
 pub mod store_url;
-pub mod vault;
 pub mod wire;
 
 pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
