@@ -139,14 +139,25 @@ impl<F: Files> Log<F> {
     /// Writes a batch of independent appends, each whole or not at all. Their results stand once
     /// [`Log::sync`] has succeeded, and are not to be told before.
     pub fn append(&mut self, appends: &[Append]) -> Results {
-        let results: Results = appends.iter().map(|append| self.admit(append)).collect();
+        self.append_each([appends]).pop().expect("a batch has its results")
+    }
+
+    /// As [`Log::append`] of one batch after another, with one write for all of them.
+    pub fn append_each<'a>(
+        &mut self,
+        batches: impl IntoIterator<Item = &'a [Append]>,
+    ) -> Vec<Results> {
+        let admitted = |batch: &[Append]| batch.iter().map(|append| self.admit(append)).collect();
+        let mut results: Vec<Results> = batches.into_iter().map(admitted).collect();
         if let Err(error) = self.flush() {
             self.break_down(&error);
         }
-        match &self.poison {
-            None => results,
-            Some(why) => appends.iter().map(|_| Err(AppendError::Broken(why.clone()))).collect(),
+        if let Some(why) = &self.poison {
+            for result in results.iter_mut().flatten() {
+                *result = Err(AppendError::Broken(why.clone()));
+            }
         }
+        results
     }
 
     /// Makes everything durable that has been appended, and shows it to the readers. Says how far
