@@ -6,7 +6,7 @@ mod proxy;
 use proxy::Proxy;
 use schemas::event::Encoded;
 use schemas::{CallId, Position, Revision, StreamId, Timestamp};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use store::{Append, AppendError, Appended, Appender, Expected, NewEvent, Reader};
 use store_postgres::cluster::Cluster;
@@ -51,6 +51,7 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
     let cluster = Cluster::start().unwrap();
     let store = PostgresStore::open(&cluster.url("killed"), Options::default()).unwrap();
     let (stop, acknowledged) = (AtomicBool::new(false), AtomicU32::new(0));
+    let (end, seen) = (AtomicU64::new(u64::MAX), AtomicU32::new(0));
     let counts: Vec<u32> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|stream| {
@@ -58,20 +59,29 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
                 scope.spawn(move || write(store, stream, stop, acknowledged))
             })
             .collect();
-        // A follower meets every death too.
-        let follower = scope.spawn(|| follow(&store, &stop));
-        for kill in 1..=KILLS {
-            while acknowledged.load(Ordering::Relaxed) < kill * BETWEEN_KILLS {
+        // A follower meets every death too: it has seen something before, and something new after.
+        let follower = scope.spawn(|| follow(&store, &end, &seen));
+        let reach = |counted: &AtomicU32, at_least: u32| {
+            while counted.load(Ordering::Relaxed) < at_least {
+                assert!(!follower.is_finished(), "the follower has given up");
                 std::thread::sleep(LOOK_EVERY);
             }
+        };
+        for kill in 1..=KILLS {
+            reach(&acknowledged, kill * BETWEEN_KILLS);
+            let before = seen.load(Ordering::Relaxed);
+            reach(&seen, before + 1);
             cluster.kill().unwrap();
+            let before = acknowledged.load(Ordering::Relaxed);
             cluster.restart().unwrap();
+            reach(&seen, before + u32::from(WRITERS) + 1);
         }
         stop.store(true, Ordering::Relaxed);
         let counts: Vec<u32> = writers.into_iter().map(|w| w.join().unwrap()).collect();
-        let followed = follower.join().unwrap();
         let all = store.read_all(Position(0), usize::MAX).unwrap();
-        assert_eq!(followed, all[..followed.len()], "the follower saw something else");
+        end.store(all.last().unwrap().position.0, Ordering::Relaxed);
+        let followed = follower.join().unwrap();
+        assert!(followed == all, "the follower saw {} events of {}", followed.len(), all.len());
         counts
     });
     let again = PostgresStore::open(&cluster.url("killed"), Options::default()).unwrap();
@@ -84,13 +94,14 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
     }
 }
 
-/// Reads on until it is told to stop.
-fn follow(store: &PostgresStore, stop: &AtomicBool) -> Vec<store::Stored> {
+/// Reads on until it has come to the end, once that is known.
+fn follow(store: &PostgresStore, end: &AtomicU64, count: &AtomicU32) -> Vec<store::Stored> {
     let (mut seen, mut last) = (Vec::new(), Position(0));
-    while !stop.load(Ordering::Relaxed) {
+    while last.0 < end.load(Ordering::Relaxed) {
         store.wait(last, std::time::Duration::from_millis(50)).expect("a store reads");
         let page = store.read_all(last, 100).expect("a store reads");
         last = page.last().map_or(last, |event| event.position);
+        count.fetch_add(u32::try_from(page.len()).unwrap(), Ordering::Relaxed);
         seen.extend(page);
     }
     seen

@@ -26,12 +26,12 @@ mod sealed;
 mod segments;
 mod shared;
 mod stopped;
+mod streams;
 mod verify;
 mod walk;
 
 pub(crate) use copy::{LogCopy, copy_log};
 pub use frame::{FRAME_BYTES_MAX, Fault, Record};
-pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
 pub use listing::{Outline, outline};
 pub use read::LogReader;
@@ -47,10 +47,11 @@ use frame::FrameHead;
 use header::Salt;
 use recover::Purpose;
 use schemas::{Position, Revision, StreamId, Timestamp};
-use segments::{Raw, Tail, Tails};
+use segments::Raw;
 use shared::Shared;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use streams::{Tail, Tails};
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
