@@ -73,24 +73,37 @@ pub struct Gateway {
     pub sip: GatewayConfig,
 }
 
-/// Why a node cannot be. Each is one sentence for people.
+/// Why a node cannot be. Each is one sentence for people, with its cause in it: what stands in the
+/// sentence is no source as well, or whoever prints the chain says it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// Its folder, log or keys.
     #[error("{}", .0.in_full())]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// Its SIP port.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// Its RTP ports.
     #[error("no port for audio: {0}")]
-    Ports(#[from] media::ports::PortFault),
+    Ports(media::ports::PortFault),
     /// A call whose events cannot be followed: damage, or the work of a later version.
     #[error("the calls cannot be rebuilt: {0}")]
     Replay(String),
     /// The operating system gives no thread, no timer, no randomness.
-    #[error("the operating system refuses {0}")]
-    System(&'static str, #[source] std::io::Error),
+    #[error("the operating system refuses {0}: {1}")]
+    System(&'static str, std::io::Error),
+}
+
+impl From<StoreError> for NodeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<media::ports::PortFault> for NodeError {
+    fn from(error: media::ports::PortFault) -> Self {
+        Self::Ports(error)
+    }
 }
 
 /// A node whose folder is open and locked, with its log recovered, and nothing running yet.

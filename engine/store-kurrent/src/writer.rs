@@ -131,7 +131,7 @@ impl Writer {
     /// Erases whom others have asked to erase, also while nothing is appended.
     async fn look_after_keys(&mut self) {
         let was_broken = self.broken.is_some();
-        self.on_keys(KeySink::look_after).await;
+        self.on_keys(|keys| keys.look_after()).await;
         if let (false, Some(why)) = (was_broken, &self.broken) {
             tracing::error!("the keys of persons cannot be kept: {why}");
         }
