@@ -27,7 +27,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
-use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
+use store::{
+    Append, AppendError, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored,
+};
 use switchboard::{Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
@@ -409,7 +411,10 @@ fn note(
     let events = vec![NewEvent { encoded: event.encode(), at: clock.now().utc }];
     let append = Append { stream, expected: Expected::Any, events };
     for result in appender.append(vec![append]) {
-        result.map_err(|error| StoreError::Broken(error.to_string()))?;
+        result.map_err(|error| match error {
+            AppendError::Broken(why) => StoreError::Broken(why),
+            other => StoreError::Broken(other.to_string()),
+        })?;
     }
     Ok(())
 }

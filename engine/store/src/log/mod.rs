@@ -222,7 +222,7 @@ impl<F: Files> Log<F> {
     }
 
     fn admit(&mut self, append: &Append) -> Result<Appended, AppendError> {
-        let unusable = |error: &StoreError| AppendError::Broken(error.in_full());
+        let unusable = |error: &StoreError| AppendError::Broken(error.first_cause());
         self.check().map_err(|error| unusable(&error))?;
         let tail = self.tail(append.stream).and_then(|tail| {
             match append.judge(tail.map(|t| t.revision)) {
@@ -374,7 +374,7 @@ impl<F: Files> Log<F> {
     }
 
     fn break_down(&mut self, error: &StoreError) {
-        self.poison.get_or_insert_with(|| error.in_full());
+        self.poison.get_or_insert_with(|| error.first_cause());
     }
 }
 
