@@ -35,7 +35,8 @@ pub fn run(folder: &Path, events: u64) -> Result<()> {
 fn again(place: &Path, words: &[&str]) -> Result<()> {
     let program = std::env::current_exe()?;
     let status = Command::new(program).args(words).arg(place).status()?;
-    Ok(ensure!(status.success(), "the history cannot be read"))
+    ensure!(status.success(), "the history cannot be read");
+    Ok(())
 }
 
 /// Has the kernel drop what it keeps of these files in memory, as after a start of the machine.
