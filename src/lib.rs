@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 
+mod advice;
 mod bar;
 mod carrier;
 mod demo;
@@ -15,6 +16,7 @@ mod log_tools;
 mod privacy;
 mod records;
 mod replay;
+mod service;
 mod signals;
 mod stores;
 mod verify;

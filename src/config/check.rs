@@ -17,14 +17,14 @@ const TOPIC: &str = "the name of a topic: 1 to 249 of A-Z a-z 0-9 . _ -";
 /// The whole configuration; `None` when something that must be there is not.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let node = node(&mut reader.section("node"));
-    let store = store(&mut reader.section("store"));
+    let store = store(&mut reader.section("store"), &node);
     let http = http(&mut reader.section("http"));
     let sip = sip(&mut reader.section("sip"));
     let media = media(&mut reader.section("media"));
     let gateways = gateways(reader);
     let kafka = kafka(&mut reader.section("kafka"), &store);
     let include = include(&mut reader.section("events"));
-    let privacy = privacy(&mut reader.section("privacy"));
+    let privacy = privacy(&mut reader.section("privacy"), &node);
     let defaults = defaults(&mut reader.section("defaults"));
     Some(Config {
         node,
@@ -45,14 +45,14 @@ fn node(section: &mut Section<'_, '_>) -> NodeConfig {
         name: section.read("name", NAME, name).unwrap_or_else(|| "node-1".to_owned()),
         data: section.read("data", PATH, path).unwrap_or_else(|| "./data".into()),
         calls_max: section.whole("calls_max", 1..=1_000_000).unwrap_or(5000),
+        waiting_max: section.whole("waiting_max", 0..=1_000_000).unwrap_or(10_000),
     }
 }
 
-fn store(section: &mut Section<'_, '_>) -> StoreUrl {
+fn store(section: &mut Section<'_, '_>, node: &NodeConfig) -> StoreUrl {
     let parse = |url: &str| url.parse().ok();
-    section
-        .read("url", node::store_url::WANTED, parse)
-        .unwrap_or_else(|| StoreUrl::Log("./data/log".into()))
+    let url = section.read("url", node::store_url::WANTED, parse);
+    url.unwrap_or_else(|| StoreUrl::Log(node.data.join("log")))
 }
 
 fn http(section: &mut Section<'_, '_>) -> Option<HttpConfig> {
@@ -163,9 +163,10 @@ fn partitions(section: &mut Section<'_, '_>, store: &StoreUrl) -> Partitions {
         }
     };
     let partitions = section.read("partitions", wanted, parse).unwrap_or(Partitions::All);
-    if partitions == Partitions::Group && !store.is_common() {
-        let why = "`kafka.partitions` = \"group\" needs a common log (postgres://, kurrentdb://): a \
-                   partition's history lies on the disk of one node; give \"all\" or a range";
+    if partitions == Partitions::Group && !store.is_shared() {
+        let why = "`kafka.partitions` = \"group\" needs a log whose nodes can take over from one \
+                   another (postgres://); on any other a partition's history is one node's: give \
+                   \"all\" or a range";
         section.refuse("partitions", why.to_owned());
     }
     partitions
@@ -236,12 +237,12 @@ fn include(section: &mut Section<'_, '_>) -> Include {
     section.texts("include", wanted, parse).unwrap_or(Include::NOTHING)
 }
 
-fn privacy(section: &mut Section<'_, '_>) -> PrivacyConfig {
+fn privacy(section: &mut Section<'_, '_>, node: &NodeConfig) -> PrivacyConfig {
     let key = section.read("key_file", PATH, path);
     let callee_key = section.read("callee_key_file", PATH, path);
     PrivacyConfig {
-        key_file: key.unwrap_or_else(|| "./data/master.key".into()),
-        callee_key_file: callee_key.unwrap_or_else(|| "./data/callee.key".into()),
+        key_file: key.unwrap_or_else(|| node.data.join("master.key")),
+        callee_key_file: callee_key.unwrap_or_else(|| node.data.join("callee.key")),
     }
 }
 

@@ -13,11 +13,12 @@ pub mod engine;
 pub mod history;
 pub mod inbox;
 pub mod list;
+pub mod partitions;
 pub mod shard;
 pub mod store_url;
 pub mod vault;
 pub mod wire;
 
-pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
 pub use shard::{Gauges, Notice};
 pub use store_url::StoreUrl;

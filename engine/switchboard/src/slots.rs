@@ -24,8 +24,11 @@ pub(crate) struct Slot {
     pub call: Call,
     /// Its first event is still on its way: what it means to be is not yet so.
     pub unborn: bool,
-    /// Who is told that it was accepted.
-    pub ticket: Option<Ticket>,
+    /// Who is told once its first event is durable: the command that it is, and those that repeat
+    /// it meanwhile, by the fingerprint of what they ask for.
+    pub asked: Vec<(Ticket, [u8; 8])>,
+    /// Who asked for its end, and is told once what follows from that is durable.
+    pub ends: Vec<Ticket>,
     pub last_revision: Option<Revision>,
     pub last_at: Timestamp,
     /// How many of its events are on their way to the disk.
@@ -33,6 +36,10 @@ pub(crate) struct Slot {
     /// What it heard meanwhile.
     pub held: VecDeque<Signal>,
     pub batch: Option<BatchIndex>,
+    /// Whose work it is; the node's own when of none.
+    pub partition: Option<u32>,
+    /// It waits for the next owner of its partition.
+    pub is_parked: bool,
     pub has_lane: bool,
     pub is_waiting: bool,
     /// The gateway whose lane it takes.
@@ -78,12 +85,15 @@ impl Slot {
             id,
             call,
             unborn: true,
-            ticket: None,
+            asked: Vec::new(),
+            ends: Vec::new(),
             last_revision: None,
             last_at: at,
             in_flight: 0,
             held: VecDeque::new(),
             batch: None,
+            partition: None,
+            is_parked: false,
             has_lane: false,
             is_waiting: false,
             gateway: None,
