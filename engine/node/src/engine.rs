@@ -76,8 +76,7 @@ pub struct Gateway {
     pub sip: GatewayConfig,
 }
 
-/// Why a node cannot be. Each is one sentence for people, with its cause in it: what stands in the
-/// sentence is no source as well, or whoever prints the chain says it twice.
+/// Why a node cannot be: a sentence for people. Its cause is in it, and so is no source beside it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// Its folder, log or keys.
