@@ -15,6 +15,7 @@ mod log_tools;
 mod privacy;
 mod records;
 mod replay;
+mod service;
 mod signals;
 mod stores;
 mod verify;

@@ -42,21 +42,26 @@ impl ConfigArgs {
 }
 
 fn check(path: &Path) -> Result<(), Failure> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"));
-    let text = text.map_err(|error| Failure::Usage(format!("{error:#}")))?;
-    let config = read(&text).map_err(|faults| {
-        let faults: Vec<_> = faults.lines().map(|fault| format!("{shown}: {fault}")).collect();
-        Failure::Usage(faults.join("\ncallfold: "))
-    })?;
+    let config = read_file(path)?;
     // Whoever checks may not be who runs: it is said, and no fault.
     for (key, file) in config.secrets() {
         if let Err(error) = file.read() {
             say(&format!("{key}: {:#}", anyhow::Error::new(error)));
         }
     }
-    writeln!(std::io::stdout(), "{shown}: nothing is wrong")?;
+    writeln!(std::io::stdout(), "{}: nothing is wrong", path.display())?;
     Ok(())
+}
+
+/// The configuration in a file, with the environment over it; every fault with its line.
+pub fn read_file(path: &Path) -> Result<Config, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"));
+    let text = text.map_err(|error| Failure::Usage(format!("{error:#}")))?;
+    read(&text).map_err(|faults| {
+        let faults: Vec<_> = faults.lines().map(|fault| format!("{shown}: {fault}")).collect();
+        Failure::Usage(faults.join("\ncallfold: "))
+    })
 }
 
 fn read(text: &str) -> Result<Config, String> {

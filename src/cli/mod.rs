@@ -17,6 +17,7 @@ mod logging;
 mod place;
 mod records;
 mod replay;
+mod run;
 mod terminal;
 mod values;
 mod verify;
@@ -48,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   callfold demo                                        fifty calls on this machine, to see it work
   callfold dial --list spring.csv --gateway sip:192.0.2.1 --data ./data
+  callfold run --config callfold.toml                  the service: HTTP and Kafka, until a signal
   callfold records --data ./data                       what became of each call
   callfold events --data ./data --follow               every event, as it happens
   callfold config --print-default > callfold.toml      the configuration, with comments
@@ -59,6 +61,7 @@ Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.";
 enum Command {
     Demo(demo::DemoArgs),
     Dial(Box<dial::DialArgs>),
+    Run(run::RunArgs),
     Records(records::RecordsArgs),
     Events(events::EventsArgs),
     Replay(replay::ReplayArgs),
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(arguments) => arguments.run(),
         Command::Dial(arguments) => arguments.run(),
+        Command::Run(arguments) => arguments.run(),
         Command::Records(arguments) => arguments.run(),
         Command::Events(arguments) => arguments.run(),
         Command::Replay(arguments) => arguments.run(),

@@ -45,6 +45,7 @@ fn node(section: &mut Section<'_, '_>) -> NodeConfig {
         name: section.read("name", NAME, name).unwrap_or_else(|| "node-1".to_owned()),
         data: section.read("data", PATH, path).unwrap_or_else(|| "./data".into()),
         calls_max: section.whole("calls_max", 1..=1_000_000).unwrap_or(5000),
+        waiting_max: section.whole("waiting_max", 0..=1_000_000).unwrap_or(10_000),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub data: PathBuf,
     /// The most calls that are up at once.
     pub calls_max: u32,
+    /// The most calls that wait for their turn before commands are held back.
+    pub waiting_max: u32,
 }
 
 /// `[http]`

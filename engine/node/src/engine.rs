@@ -306,6 +306,18 @@ impl Prepared {
     }
 }
 
+/// Asks a node's shard for something, from any thread. Clones ask the same one.
+#[derive(Clone)]
+pub struct Asker(Inbox);
+
+impl Asker {
+    /// Hands an input to the shard. False when it has ended. Whoever asks bounds how much it has
+    /// open: nothing here waits.
+    pub fn ask(&self, input: Input) -> bool {
+        self.0.put(Arrived::Asked(input))
+    }
+}
+
 /// A node that runs.
 pub struct Node {
     /// What it tells.
@@ -330,6 +342,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Who asks the shard from other threads.
+    pub fn asker(&self) -> Asker {
+        Asker(self.inbox.clone())
+    }
+
     /// Asks the shard for something. False when it has ended.
     pub fn ask(&self, input: Input) -> bool {
         self.inbox.put(Arrived::Asked(input))

@@ -18,6 +18,6 @@ pub mod store_url;
 pub mod vault;
 pub mod wire;
 
-pub use engine::{Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
 pub use shard::{Gauges, Notice};
 pub use store_url::StoreUrl;

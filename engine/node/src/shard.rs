@@ -14,7 +14,7 @@ use schemas::{CallId, Event, Pseudonyms, Revision, StreamId, StreamKind, Vault};
 use sip::UserAgent;
 use sip::port::Output as SipOutput;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use store::{Appender, Reader, Stored};
@@ -54,6 +54,8 @@ pub enum Notice {
 pub struct Gauges {
     /// Calls that have not ended.
     pub live: AtomicUsize,
+    /// Whether nothing was up, promised or on its way when the shard last looked.
+    pub idle: AtomicBool,
     /// SIP legs that are held, those included that only linger to answer what comes again.
     pub legs: AtomicUsize,
 }
@@ -139,6 +141,7 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
         self.gauges.live.store(self.board.live(), Ordering::Relaxed);
         self.gauges.legs.store(self.agent.legs(), Ordering::Relaxed);
         let idle = self.board.is_idle() && self.agent.is_idle();
+        self.gauges.idle.store(idle, Ordering::Release);
         if idle && !self.was_idle {
             self.tell(Notice::Idle);
         }

@@ -21,18 +21,17 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             Some(_) => self.slots.of_command(command.call),
             None => self.slots.of_call(command.call),
         };
-        let answer = if let Some(key) = live {
-            let call = self.slots[key].id;
+        if let Some(key) = live {
+            self.slots[key].ends.push(ticket);
             self.hear(key, signal, now);
-            Answer::Accepted(call)
+            self.answer_still(key);
         } else if let Some(promised) =
             command.of.as_ref().and_then(|_| self.redials.take_of(command.call))
         {
-            Answer::Accepted(self.end_promised(promised, &signal, now))
+            self.end_promised(promised, vec![ticket], &signal, now);
         } else {
-            Answer::NoSuchCall(command.call)
-        };
-        self.outputs.push_back(Output::Answer(ticket, answer));
+            self.outputs.push_back(Output::Answer(ticket, Answer::NoSuchCall(command.call)));
+        }
     }
 
     /// A promised call is made so that it can end undialled: who was told of the promise is told
@@ -40,13 +39,14 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     fn end_promised(
         &mut self,
         (id, requested): (CallId, Arc<CallRequested>),
+        ends: Vec<Ticket>,
         signal: &Signal,
         now: Now,
-    ) -> CallId {
+    ) {
         let batch = self.batch_of(&requested);
         let key = self.seat(id, requested, batch, now);
+        self.slots[key].ends = ends;
         self.begin(key, signal, now);
-        id
     }
 
     /// The terminal event is durable: what the call held is given back.
@@ -63,11 +63,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             self.redials.promise(due, id, requested);
         }
         self.outputs.push_back(Output::Ended(id, ended));
-        self.release(key);
-        if let Some(signal) = asked
-            && let Some(promised) = self.redials.take_of(first)
-        {
-            self.end_promised(promised, &signal, now);
-        }
+        let promised = asked.and_then(|signal| Some((self.redials.take_of(first)?, signal)));
+        let Some((promised, signal)) = promised else {
+            return self.dismiss(key, &Answer::Accepted(id));
+        };
+        let ends = std::mem::take(&mut self.slots[key].ends);
+        self.dismiss(key, &Answer::Accepted(id));
+        self.end_promised(promised, ends, &signal, now);
     }
 }

@@ -41,8 +41,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             return;
         }
         if self.draining {
-            let why = "the engine is stopping".to_owned();
-            self.outputs.push_back(Output::Answer(ticket, Answer::Refused(why)));
+            self.outputs.push_back(Output::Answer(ticket, Answer::Stopping));
             return;
         }
         let callee = self.vault.callee_key(&command.phone);
@@ -77,38 +76,17 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         };
         let id = CallId::of_command(&requested.command_id);
         if let Some(key) = self.slots.of_call(id) {
-            let same = self.slots[key].call.facts().requested.fingerprint == fingerprint;
-            self.answer_repeat(ticket, id, same);
+            let slot = &mut self.slots[key];
+            if slot.unborn {
+                slot.asked.push((ticket, fingerprint));
+            } else {
+                let same = slot.call.facts().requested.fingerprint == fingerprint;
+                self.answer_repeat(ticket, id, same);
+            }
             return;
         }
         let key = self.make(id, Arc::new(requested), None, now);
-        self.slots[key].ticket = Some(ticket);
-    }
-
-    fn answer_repeat(&mut self, ticket: Ticket, call: CallId, same: bool) {
-        self.counters.repeats += 1;
-        let answer = if same { Answer::Repeated(call) } else { Answer::Conflict(call) };
-        self.outputs.push_back(Output::Answer(ticket, answer));
-    }
-
-    /// The first append of a call met its stream: the command was there before.
-    pub(crate) fn was_there_before(&mut self, key: Key) {
-        let slot = &mut self.slots[key];
-        let (id, fingerprint) = (slot.id, slot.call.facts().requested.fingerprint);
-        if let Some(ticket) = slot.ticket.take() {
-            let waiting = self.repeats.entry(id).or_default();
-            waiting.push((ticket, fingerprint));
-            self.outputs.push_back(Output::ReadFirst(id));
-        } else {
-            self.counters.repeats += 1;
-        }
-        self.release(key);
-    }
-
-    pub(crate) fn first_read(&mut self, call: CallId, fingerprint: Option<[u8; 8]>) {
-        for (ticket, mine) in self.repeats.remove(&call).unwrap_or_default() {
-            self.answer_repeat(ticket, call, fingerprint == Some(mine));
-        }
+        self.slots[key].asked.push((ticket, fingerprint));
     }
 
     /// Makes the calls whose turn it is: redials that fell due, then items of batches.

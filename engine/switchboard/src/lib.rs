@@ -12,11 +12,13 @@
 //! Events in flight hold their call: what it hears meanwhile waits. An effect is asked for only
 //! after its event is durable.
 
+mod answers;
 mod effects;
 mod ending;
 mod heard;
 mod intake;
 mod journal;
+mod port;
 mod recovery;
 mod slots;
 mod timers;
@@ -24,19 +26,19 @@ mod waiting;
 
 pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
+pub use port::{Answer, BatchIndex, Input, Output, Ticket};
 
 use call::{Effect, Signal};
-use campaign::{Batch, Item, Redials};
+use campaign::{Batch, Redials};
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use journal::Journal;
-use media::port::{Codec, MediaHeard, MediaOrder};
+use media::port::Codec;
 use pace::Lanes;
 use routing::Routing;
-use schemas::call::{CallEnded, CallEvent};
-use schemas::commands::{EndCall, PlaceCall};
-use schemas::{CallId, Pseudonyms, Revision, Timestamp, Vault};
-use sip::port::{LegId, SipHeard, SipOrder};
+use schemas::call::CallEvent;
+use schemas::{CallId, Pseudonyms, Timestamp, Vault};
+use sip::port::LegId;
 use slots::{Key, Slots};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -76,85 +78,6 @@ pub struct Options {
     pub recordings: Option<std::path::PathBuf>,
     /// How long calls wait for what.
     pub call: Arc<call::Options>,
-}
-
-/// Names a command to whoever gave it, until its answer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Ticket(pub u64);
-
-/// A batch that runs here, by its place.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct BatchIndex(pub usize);
-
-/// Everything that can make a switchboard do something.
-#[derive(Debug)]
-pub enum Input {
-    /// Somebody wants a call.
-    Place(Ticket, Box<PlaceCall>),
-    /// Somebody wants a call to end.
-    End(Ticket, EndCall),
-    /// A batch is to run; the id of its stream.
-    RunBatch(Box<Batch>, [u8; 16]),
-    /// The items of a stretch of a batch's stream, and the revision after it.
-    ItemsRead(BatchIndex, Vec<Item>, Revision),
-    /// The first event of a call that a command was repeated for: its fingerprint, or nothing
-    /// when there is no such call.
-    FirstRead(CallId, Option<[u8; 8]>),
-    /// A SIP leg has something to tell.
-    Sip(SipHeard),
-    /// A media stream has something to tell.
-    Media(MediaHeard),
-    /// A batch was appended: the result of each append, in order.
-    Durable(BatchId, Vec<Result<Appended, AppendError>>),
-    /// Start no more calls of any batch; what is up goes on.
-    Drain,
-    /// End every call: cancel what rings, hang up what talks.
-    ShutDown,
-    /// Nothing but the time.
-    Tick,
-}
-
-/// What a switchboard wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// An order for the SIP user agent.
-    Sip(SipOrder),
-    /// An order for the media plane.
-    Media(MediaOrder),
-    /// Read a stretch of a batch's stream, and answer with [`Input::ItemsRead`].
-    ReadItems {
-        /// Which batch.
-        batch: BatchIndex,
-        /// The id of its stream.
-        stream: [u8; 16],
-        /// From this revision on.
-        from: Revision,
-        /// So many events.
-        limit: u32,
-    },
-    /// Read the first event of a call, and answer with [`Input::FirstRead`].
-    ReadFirst(CallId),
-    /// The answer to a command. What it says is durable.
-    Answer(Ticket, Answer),
-    /// A call ended; for whoever watches.
-    Ended(CallId, Box<CallEnded>),
-    /// Storage is broken: stop the process.
-    Stop(String),
-}
-
-/// What became of a command.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
-    /// It is durable, as this call.
-    Accepted(CallId),
-    /// The same command was there before, as this call.
-    Repeated(CallId),
-    /// Another command has this id.
-    Conflict(CallId),
-    /// The call has ended, or never was.
-    NoSuchCall(CallId),
-    /// It asks for what the configuration does not have; why, for people.
-    Refused(String),
 }
 
 /// The calls of one shard.
@@ -373,13 +296,15 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 Err(AppendError::Conflict { .. } | AppendError::Fenced { .. }) => {
                     // Somebody else writes this call now: we must not touch it again.
                     tracing::error!(call = %self.slots[key].id, "another owner has written to this call: given up here");
-                    self.release(key);
+                    self.hang_up_unrecorded(key);
+                    self.dismiss(key, &Answer::NotOurs);
                 }
                 Err(AppendError::Rejected(why)) => {
                     // One event that no store would take must not stop the others' calls.
                     tracing::error!(call = %self.slots[key].id, why, "given up: its event can never be stored");
                     self.hang_up_unrecorded(key);
-                    self.release(key);
+                    let why = "what it would be can never be stored".to_owned();
+                    self.dismiss(key, &Answer::Refused(why));
                 }
                 Err(AppendError::Broken(why) | AppendError::Unknown(why)) => {
                     self.outputs.push_back(Output::Stop(why));
@@ -402,10 +327,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let mut effects = Vec::new();
         if std::mem::take(&mut slot.unborn) {
             effects.append(&mut slot.call.standing());
-            if let Some(ticket) = slot.ticket.take() {
-                self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(slot.id)));
-            }
+            self.answer_born(key);
         }
+        let slot = &mut self.slots[key];
         let (mut ended, mut try_failed) = (None, false);
         for event in events {
             match slot.call.evolve(&event, at) {
@@ -413,7 +337,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 Err(illegal) => {
                     // A stream that cannot be followed: this call stops here, loudly.
                     tracing::error!(call = %slot.id, "{illegal}");
-                    self.release(key);
+                    let call = slot.id;
+                    self.dismiss(key, &Answer::NoSuchCall(call));
                     return;
                 }
             }
@@ -431,7 +356,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         match ended {
             Some(ended) => self.end(key, ended, now),
-            None => self.hear_held(key, now),
+            None => {
+                self.hear_held(key, now);
+                self.answer_still(key);
+            }
         }
     }
 

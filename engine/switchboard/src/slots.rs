@@ -24,8 +24,11 @@ pub(crate) struct Slot {
     pub call: Call,
     /// Its first event is still on its way: what it means to be is not yet so.
     pub unborn: bool,
-    /// Who is told that it was accepted.
-    pub ticket: Option<Ticket>,
+    /// Who is told once its first event is durable: the command that it is, and those that repeat
+    /// it meanwhile, by the fingerprint of what they ask for.
+    pub asked: Vec<(Ticket, [u8; 8])>,
+    /// Who asked for its end, and is told once what follows from that is durable.
+    pub ends: Vec<Ticket>,
     pub last_revision: Option<Revision>,
     pub last_at: Timestamp,
     /// How many of its events are on their way to the disk.
@@ -78,7 +81,8 @@ impl Slot {
             id,
             call,
             unborn: true,
-            ticket: None,
+            asked: Vec::new(),
+            ends: Vec::new(),
             last_revision: None,
             last_at: at,
             in_flight: 0,

@@ -242,6 +242,44 @@ fn a_repeat_of_a_command_dials_once_and_another_with_its_id_is_a_conflict() {
 }
 
 #[test]
+fn a_repeat_that_overtakes_the_disk_is_answered_when_the_command_is_durable() {
+    let mut world = one_gateway();
+    world.disk_is_slow = true;
+    let call = world.place(command("c1", "+1"));
+    world.place(command("c1", "+1"));
+    world.place(command("c1", "+2"));
+    assert_eq!(world.answers, []);
+    world.disk_is_slow = false;
+    world.settle();
+    let answers: Vec<_> = world.answers.iter().map(|(ticket, a)| (ticket.0, a.clone())).collect();
+    let [first, second, third] =
+        [Answer::Accepted(call), Answer::Repeated(call), Answer::Conflict(call)];
+    assert_eq!(answers, [(1, first), (2, second), (3, third)]);
+}
+
+#[test]
+fn who_ends_a_call_is_answered_when_that_is_durable() {
+    for only_unanswered in [true, false] {
+        let mut world = one_gateway();
+        let call = world.place(command("c1", "+1"));
+        world.disk_is_slow = true;
+        let end = EndCall {
+            command_id: CommandId::new("end").expect("a plain id"),
+            call,
+            of: None,
+            only_unanswered,
+        };
+        world.hear(Input::End(Ticket(99), end));
+        assert_eq!(world.answers.len(), 1, "the call's own answer alone");
+        assert_eq!(world.log.names_of(call), ["CallRequested", "DialStarted"]);
+        world.disk_is_slow = false;
+        world.settle();
+        assert_eq!(world.answers.last(), Some(&(Ticket(99), Answer::Accepted(call))));
+        assert_eq!(world.log.names_of(call)[2], "CancelIssued");
+    }
+}
+
+#[test]
 fn a_redial_is_the_commands_next_call_at_its_hour() {
     let mut world = one_gateway();
     let command =
@@ -271,6 +309,9 @@ fn hang_up_by_command(world: &mut World, only_unanswered: bool) -> Answer {
         only_unanswered,
     };
     world.hear(Input::End(Ticket(99), end));
+    assert!(!world.disk_is_slow || world.answers.iter().all(|(ticket, _)| *ticket != Ticket(99)));
+    std::mem::take(&mut world.disk_is_slow);
+    world.settle();
     world.answers.pop().expect("an answer").1
 }
 
@@ -329,7 +370,10 @@ fn a_hang_up_while_the_calls_end_is_on_its_way_to_the_disk_takes_its_promise_bac
     let leg = world.last_leg();
     world.disk_is_slow = true;
     world.refuses(leg, RefusalSource::Network(486));
-    assert_eq!(hang_up_by_command(&mut world, false), Answer::Accepted(first));
+    assert_eq!(
+        hang_up_by_command(&mut world, false),
+        Answer::Accepted(CallId::of_redial(first, 2))
+    );
     world.disk_is_slow = false;
     world.live(seconds(60));
     assert_eq!((world.dials().len(), world.ended), (1, 2));

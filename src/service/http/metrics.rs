@@ -1,0 +1,92 @@
+//! `GET /metrics`, in the text format of Prometheus 0.0.4. No label holds anything personal.
+
+use super::Front;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use schemas::Outcome;
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What the service counts beside the desk.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    ended: [AtomicU64; Outcome::ALL.len()],
+    /// Requests answered, by the hundred of their status.
+    requests: [AtomicU64; 6],
+}
+
+impl Metrics {
+    /// A call ended.
+    pub fn ended(&self, outcome: Outcome) {
+        if let Some(at) = Outcome::ALL.iter().position(|known| *known == outcome) {
+            self.ended[at].fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Counts a request by its answer.
+pub async fn count(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let hundred = usize::from(response.status().as_u16() / 100);
+    if let Some(count) = front.metrics.requests.get(hundred) {
+        count.fetch_add(1, Relaxed);
+    }
+    response
+}
+
+/// The page.
+pub async fn metrics(State(front): State<Arc<Front>>) -> Response {
+    let mut page = Page::default();
+    page.head("callfold_ready", "gauge", "whether commands are taken");
+    page.row("callfold_ready", "", u8::from(front.is_ready()));
+    page.head("callfold_calls_live", "gauge", "calls that have not ended");
+    page.row("callfold_calls_live", "", front.desk.live());
+    page.head("callfold_calls_ended_total", "counter", "calls that ended, by outcome");
+    for (outcome, count) in Outcome::ALL.iter().zip(&front.metrics.ended) {
+        page.row(
+            "callfold_calls_ended_total",
+            &format!("outcome=\"{outcome}\""),
+            count.load(Relaxed),
+        );
+    }
+    let counts = &front.desk.counts;
+    page.head("callfold_commands_total", "counter", "commands by answer");
+    for (answer, count) in [
+        ("accepted", &counts.accepted),
+        ("repeated", &counts.repeated),
+        ("conflict", &counts.conflicts),
+        ("no_such_call", &counts.no_such_call),
+        ("refused", &counts.refused),
+        ("full", &counts.full),
+    ] {
+        page.row("callfold_commands_total", &format!("answer=\"{answer}\""), count.load(Relaxed));
+    }
+    page.head("callfold_commands_waiting", "gauge", "commands without an answer");
+    page.row("callfold_commands_waiting", "", front.desk.waiting());
+    page.head("callfold_http_requests_total", "counter", "requests by status");
+    for (hundred, count) in front.metrics.requests.iter().enumerate().skip(1) {
+        page.row(
+            "callfold_http_requests_total",
+            &format!("status=\"{hundred}xx\""),
+            count.load(Relaxed),
+        );
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0).into_response()
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String takes all");
+    }
+
+    fn row(&mut self, name: &str, labels: &str, value: impl Display) {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        writeln!(self.0, "{name}{labels} {value}").expect("a String takes all");
+    }
+}
