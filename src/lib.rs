@@ -18,4 +18,6 @@ mod replay;
 mod service;
 mod signals;
 mod stores;
+#[cfg(feature = "kafka")]
+mod topics;
 mod verify;

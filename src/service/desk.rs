@@ -4,6 +4,7 @@
 //! come again, and loses nothing.
 
 use node::{Asker, Gauges};
+use schemas::CommandId;
 use schemas::commands::Command;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -78,6 +79,30 @@ impl Desk {
     /// # Errors
     /// [`Busy`]: nothing was done.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.hand_in(command, None, reply)
+    }
+
+    /// As [`Desk::submit`], of a call that another command ended before it came: it ends without
+    /// having been dialled.
+    ///
+    /// # Errors
+    /// [`Busy`]: nothing was done.
+    #[cfg(feature = "kafka")]
+    pub fn submit_cancelled(
+        &self,
+        command: Command,
+        cancelled_by: CommandId,
+        reply: Reply,
+    ) -> Result<(), Busy> {
+        self.hand_in(command, Some(cancelled_by), reply)
+    }
+
+    fn hand_in(
+        &self,
+        command: Command,
+        cancelled_by: Option<CommandId>,
+        reply: Reply,
+    ) -> Result<(), Busy> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Busy::Stopping);
         }
@@ -97,9 +122,10 @@ impl Desk {
             open.replies.insert(ticket, reply);
             ticket
         };
-        let input = match command {
-            Command::PlaceCall(call) => Input::Place(ticket, call),
-            Command::EndCall(end) => Input::End(ticket, end),
+        let input = match (command, cancelled_by) {
+            (Command::PlaceCall(call), None) => Input::Place(ticket, call),
+            (Command::PlaceCall(call), Some(by)) => Input::PlaceCancelled(ticket, call, by),
+            (Command::EndCall(end), _) => Input::End(ticket, end),
         };
         match self.asker.ask(input) {
             true => Ok(()),
@@ -118,7 +144,7 @@ impl Desk {
             Answer::Conflict(_) => Some(&self.counts.conflicts),
             Answer::NoSuchCall(_) => Some(&self.counts.no_such_call),
             Answer::Refused(_) => Some(&self.counts.refused),
-            Answer::Stopping => None,
+            Answer::Stopping | Answer::NotOurs => None,
         };
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,10 @@
 //! `callfold run`: the service. Commands come from HTTP and topics, until a signal; then it drains.
 
-mod desk;
+pub(crate) mod desk;
 mod http;
+#[cfg_attr(feature = "kafka", path = "kafka.rs")]
+#[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
+mod kafka;
 mod lookup;
 mod parts;
 
@@ -10,6 +13,7 @@ use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use desk::{Bounds, Desk};
 use http::{Front, Metrics, Server};
+use kafka::Topics;
 use lookup::Lookup;
 use node::{Node, Notice, Prepared};
 use std::io::Write;
@@ -59,11 +63,13 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
         Some(http) => Some(Server::start(http.listen, front.clone())?),
         None => None,
     };
+    let topics = Topics::start(config, &node, &desk)?;
     front.ready.store(true, Ordering::Release);
     introduce(config, &node, http.as_ref());
-    let ended = serve(&node, &front, stop);
+    let ended = serve(&node, &front, &topics, stop);
     front.ready.store(false, Ordering::Release);
     desk.give_up();
+    topics.stop();
     if let Some(http) = http {
         http.stop();
     }
@@ -83,7 +89,7 @@ fn introduce(config: &Config, node: &Node, http: Option<&Server>) {
 }
 
 /// Hands answers out and waits to be stopped.
-fn serve(node: &Node, front: &Front, stop: &StopRequests) -> Result<()> {
+fn serve(node: &Node, front: &Front, topics: &Topics, stop: &StopRequests) -> Result<()> {
     let mut heard_stops = 0;
     let mut still_since = None;
     loop {
@@ -95,17 +101,21 @@ fn serve(node: &Node, front: &Front, stop: &StopRequests) -> Result<()> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the engine has stopped"),
         }
+        if let Some(why) = topics.fault() {
+            bail!("{why}");
+        }
         let stops = stop.count();
         if stops > heard_stops {
             heard_stops += 1;
             // Whoever balances load must see it before calls end: readiness goes first.
             front.ready.store(false, Ordering::Release);
+            topics.stop_taking();
             front.desk.close();
             tracing::warn!(times = heard_stops, live = front.desk.live(), "stopping");
             node.ask(if heard_stops == 1 { Input::Drain } else { Input::ShutDown });
             still_since = None;
         }
-        if heard_stops > 0 && is_still(node, front) {
+        if heard_stops > 0 && topics.has_stopped_taking() && is_still(node, front) {
             // Twice in a row: what was on its way to the shard when it looked has arrived by then.
             let since = *still_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= 2 * LOOK_EVERY {

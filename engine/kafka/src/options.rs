@@ -79,10 +79,12 @@ pub enum Security {
         /// Our certificate and its key, both files.
         certificate: Option<(PathBuf, PathBuf)>,
     },
-    /// SASL over TLS.
+    /// SASL.
     Sasl {
         /// SCRAM-SHA-512 when true, PLAIN when not.
         scram: bool,
+        /// Over TLS, or in the clear.
+        tls: bool,
         /// Whose certificates are trusted; the system's when absent.
         ca_file: Option<PathBuf>,
         /// User name.
@@ -109,8 +111,9 @@ impl Options {
     /// [`Error::NeedsTls`].
     pub fn check(&self) -> Result<(), Error> {
         let asked = match self.security {
-            Security::Plaintext => return Ok(()),
+            Security::Plaintext | Security::Sasl { scram: false, tls: false, .. } => return Ok(()),
             Security::Tls { .. } => "tls",
+            // Its hashes are OpenSSL's.
             Security::Sasl { scram: true, .. } => "sasl_scram",
             Security::Sasl { .. } => "sasl_plain",
         };
@@ -151,9 +154,9 @@ impl Options {
                     config.set("ssl.key.location", text(key));
                 }
             }
-            Security::Sasl { scram, ca_file, username, password } => {
+            Security::Sasl { scram, tls, ca_file, username, password } => {
                 config
-                    .set("security.protocol", "sasl_ssl")
+                    .set("security.protocol", if *tls { "sasl_ssl" } else { "sasl_plaintext" })
                     .set("sasl.mechanism", if *scram { "SCRAM-SHA-512" } else { "PLAIN" })
                     .set("sasl.username", username)
                     .set("sasl.password", &password.0);

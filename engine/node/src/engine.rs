@@ -27,7 +27,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
-use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
+use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, StoreId, Stored};
 use switchboard::{Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
@@ -256,7 +256,7 @@ impl Prepared {
             stream,
             clock: self.clock,
             _sink: sink,
-            _folder: self.folder,
+            folder: self.folder,
         })
     }
 
@@ -338,13 +338,18 @@ pub struct Node {
     stream: StreamId,
     clock: Clock,
     _sink: Sink,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Node {
     /// Who asks the shard from other threads.
     pub fn asker(&self) -> Asker {
         Asker(self.inbox.clone())
+    }
+
+    /// Which log its events are in.
+    pub fn log_id(&self) -> StoreId {
+        self.folder.log_id()
     }
 
     /// Asks the shard for something. False when it has ended.

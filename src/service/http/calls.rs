@@ -52,7 +52,9 @@ pub async fn place(
             return Err(Problem::new(422, why).code("wrong_field").field(Some("gateway")));
         }
         Answer::Stopping => return Err(stopping()),
-        Answer::NoSuchCall(_) => return Err(Problem::new(500, "a call was refused as ended")),
+        Answer::NotOurs | Answer::NoSuchCall(_) => {
+            return Err(Problem::new(500, "a call was refused as ended"));
+        }
     };
     let record = look(&front, move |lookup| lookup.record(call)).await?;
     let state = record.map_or("requested", |record| record.state);

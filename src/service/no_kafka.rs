@@ -1,0 +1,39 @@
+//! A build without Kafka: a configuration that asks for it is refused.
+
+use super::desk::Desk;
+use crate::config::Config;
+use anyhow::{Result, bail};
+use node::Node;
+use std::sync::Arc;
+
+/// No topics.
+pub struct Topics;
+
+impl Topics {
+    /// There is nothing to start.
+    ///
+    /// # Errors
+    /// The configuration names topics.
+    pub fn start(config: &Config, _: &Node, _: &Arc<Desk>) -> Result<Self> {
+        if config.kafka.is_some() {
+            bail!("[kafka] needs a build with the feature `kafka`, which is on by default");
+        }
+        Ok(Self)
+    }
+
+    /// Nothing goes wrong.
+    pub fn fault(&self) -> Option<String> {
+        None
+    }
+
+    /// Nothing is taken.
+    pub fn stop_taking(&self) {}
+
+    /// Nothing was taken.
+    pub fn has_stopped_taking(&self) -> bool {
+        true
+    }
+
+    /// Nothing ends.
+    pub fn stop(self) {}
+}
