@@ -37,6 +37,12 @@ pub fn master_key(file: Option<PathBuf>) -> Result<MasterSource> {
     Ok(variable(MASTER_VARIABLE)?.map_or(MasterSource::Folder, MasterSource::Given))
 }
 
+/// As [`master_key`], for a service: what is in the environment stands over its configuration.
+pub fn service_master_key(file: &Path) -> Result<MasterSource> {
+    let given = variable(MASTER_VARIABLE)?;
+    Ok(given.map_or_else(|| MasterSource::File(file.to_owned()), MasterSource::Given))
+}
+
 fn variable(name: &str) -> Result<Option<MasterKey>> {
     let Some(content) = std::env::var_os(name).filter(|content| !content.is_empty()) else {
         return Ok(None);

@@ -7,11 +7,13 @@
 //! - [`cost`]: what this process costs.
 //! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
 //! - [`patience`]: how long a test waits for what has to come.
+//! - [`service`]: `callfold run` as a process, and whoever asks it over HTTP.
 
 pub mod caller;
 pub mod cost;
 pub mod ledger;
 pub mod line;
 pub mod patience;
+pub mod service;
 pub mod sipp;
 pub mod story;

@@ -17,14 +17,14 @@ const TOPIC: &str = "the name of a topic: 1 to 249 of A-Z a-z 0-9 . _ -";
 /// The whole configuration; `None` when something that must be there is not.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let node = node(&mut reader.section("node"));
-    let store = store(&mut reader.section("store"));
+    let store = store(&mut reader.section("store"), &node);
     let http = http(&mut reader.section("http"));
     let sip = sip(&mut reader.section("sip"));
     let media = media(&mut reader.section("media"));
     let gateways = gateways(reader);
     let kafka = kafka(&mut reader.section("kafka"), &store);
     let include = include(&mut reader.section("events"));
-    let privacy = privacy(&mut reader.section("privacy"));
+    let privacy = privacy(&mut reader.section("privacy"), &node);
     let defaults = defaults(&mut reader.section("defaults"));
     Some(Config {
         node,
@@ -49,11 +49,10 @@ fn node(section: &mut Section<'_, '_>) -> NodeConfig {
     }
 }
 
-fn store(section: &mut Section<'_, '_>) -> StoreUrl {
+fn store(section: &mut Section<'_, '_>, node: &NodeConfig) -> StoreUrl {
     let parse = |url: &str| url.parse().ok();
-    section
-        .read("url", node::store_url::WANTED, parse)
-        .unwrap_or_else(|| StoreUrl::Log("./data/log".into()))
+    let url = section.read("url", node::store_url::WANTED, parse);
+    url.unwrap_or_else(|| StoreUrl::Log(node.data.join("log")))
 }
 
 fn http(section: &mut Section<'_, '_>) -> Option<HttpConfig> {
@@ -246,12 +245,12 @@ fn include(section: &mut Section<'_, '_>) -> Include {
     section.texts("include", wanted, parse).unwrap_or(Include::NOTHING)
 }
 
-fn privacy(section: &mut Section<'_, '_>) -> PrivacyConfig {
+fn privacy(section: &mut Section<'_, '_>, node: &NodeConfig) -> PrivacyConfig {
     let key = section.read("key_file", PATH, path);
     let callee_key = section.read("callee_key_file", PATH, path);
     PrivacyConfig {
-        key_file: key.unwrap_or_else(|| "./data/master.key".into()),
-        callee_key_file: callee_key.unwrap_or_else(|| "./data/callee.key".into()),
+        key_file: key.unwrap_or_else(|| node.data.join("master.key")),
+        callee_key_file: callee_key.unwrap_or_else(|| node.data.join("callee.key")),
     }
 }
 

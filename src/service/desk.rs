@@ -63,6 +63,8 @@ pub struct Desk {
 #[derive(Default)]
 struct Open {
     tickets: u64,
+    /// The engine has ended: nobody answers any more.
+    is_over: bool,
     replies: HashMap<Ticket, Reply>,
 }
 
@@ -103,16 +105,17 @@ impl Desk {
         cancelled_by: Option<CommandId>,
         reply: Reply,
     ) -> Result<(), Busy> {
-        if self.closed.load(Ordering::Acquire) {
+        // Ending calls makes room, and helps who drains.
+        let is_new = matches!(command, Command::PlaceCall(_));
+        if is_new && self.is_closed() {
             return Err(Busy::Stopping);
         }
         let ticket = {
             let mut open = self.open();
-            let no_room = match command {
-                Command::PlaceCall(_) => self.live() >= self.bounds.calls_max,
-                // Ending calls makes room.
-                Command::EndCall(_) => false,
-            };
+            if open.is_over {
+                return Err(Busy::Stopping);
+            }
+            let no_room = is_new && self.live() >= self.bounds.calls_max;
             if no_room || open.replies.len() >= self.bounds.open_max {
                 self.counts.full.fetch_add(1, Ordering::Relaxed);
                 return Err(Busy::Full);
@@ -155,7 +158,7 @@ impl Desk {
         }
     }
 
-    /// Takes no more commands from now on.
+    /// Takes no more calls from now on; those that are up can be ended.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -163,13 +166,22 @@ impl Desk {
     /// The engine has ended: whoever still waits is told.
     pub fn give_up(&self) {
         self.close();
-        let replies = std::mem::take(&mut self.open().replies);
+        let replies = {
+            let mut open = self.open();
+            open.is_over = true;
+            std::mem::take(&mut open.replies)
+        };
         replies.into_values().for_each(|reply| reply(Answer::Stopping));
     }
 
-    /// Whether commands are taken, and there is room.
-    pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && self.live() < self.bounds.calls_max
+    /// Whether there is room for more calls.
+    pub fn has_room(&self) -> bool {
+        self.live() < self.bounds.calls_max && self.waiting() < self.bounds.open_max
+    }
+
+    /// Whether commands are not taken any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Commands without an answer.

@@ -9,16 +9,17 @@ mod lookup;
 mod parts;
 
 use crate::config::Config;
+use crate::privacy;
 use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use desk::{Bounds, Desk};
-use http::{Front, Metrics, Server};
+use http::{Door, Front, Server};
 use kafka::Topics;
 use lookup::Lookup;
 use node::{Node, Notice, Prepared};
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use switchboard::Input;
@@ -32,10 +33,37 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// calls that were never dialled stay for the next start. Twice: they are hung up.
 ///
 /// # Errors
-/// A file, a port, the folder or a broker cannot be used; or the disk failed.
+/// A file, a port, the folder, the store or a broker cannot be used; or the store failed.
 pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
+    let door = Arc::new(Door::default());
+    // It listens before the calls are rebuilt: alive, and not ready.
+    let http = match &config.http {
+        Some(http) => Some(Server::start(http.listen, door.clone())?),
+        None => None,
+    };
+    if let Some(http) = &http {
+        say(&format!("HTTP on http://{}", http.local));
+    }
+    let (node, desk) = start(config, &door)?;
+    let topics = Topics::start(config, &node, &desk)?;
+    say(&format!("node {}: SIP on {}\nready", config.node.name, node.sip));
+    let ended = serve(&node, &door, &desk, &topics, stop);
+    door.stop();
+    desk.give_up();
+    topics.stop();
+    if let Some(http) = http {
+        http.stop();
+    }
+    ended?;
+    node.stop().context("what was written last could not be made durable")
+}
+
+/// Opens the store, rebuilds the calls, and lets commands in.
+fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>)> {
     let prompts = parts::prompts(config);
-    let prepared = Prepared::open(parts::node_options(config, prompts.clone())?)?;
+    let options = parts::node_options(config, prompts.clone())?;
+    let master = privacy::service_master_key(&config.privacy.key_file)?;
+    let prepared = Prepared::open_on(options, &master, &config.store)?;
     if let Some(cut) = &prepared.recovery.cut {
         tracing::warn!(
             "the last process was stopped in the middle of a write: {cut:?} was cut off"
@@ -51,51 +79,36 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
     let calls_max = config.node.calls_max as usize + config.node.waiting_max as usize;
     let bounds = Bounds { open_max: OPEN_MAX, calls_max };
     let desk = Arc::new(Desk::new(node.asker(), node.gauges.clone(), bounds));
-    let front = Arc::new(Front {
+    door.open(Front {
         desk: desk.clone(),
         lookup: Lookup::new(node.reader.clone(), node.vault.clone()),
         numbering: config.defaults.numbering,
         prompts,
-        ready: AtomicBool::new(false),
-        metrics: Metrics::default(),
+        gateways: config.gateways.iter().map(|gateway| gateway.name.clone()).collect(),
     });
-    let http = match &config.http {
-        Some(http) => Some(Server::start(http.listen, front.clone())?),
-        None => None,
-    };
-    let topics = Topics::start(config, &node, &desk)?;
-    front.ready.store(true, Ordering::Release);
-    introduce(config, &node, http.as_ref());
-    let ended = serve(&node, &front, &topics, stop);
-    front.ready.store(false, Ordering::Release);
-    desk.give_up();
-    topics.stop();
-    if let Some(http) = http {
-        http.stop();
-    }
-    ended?;
-    node.stop().context("what was written last could not be made durable")
+    Ok((node, desk))
 }
 
-/// Where it can be reached, one line each, so that whoever starts it on port 0 can read it.
-fn introduce(config: &Config, node: &Node, http: Option<&Server>) {
-    let mut out = std::io::stderr().lock();
+/// Where it can be reached, a line each, so that whoever starts it on port 0 can read it.
+fn say(line: &str) {
     // Nobody reads it: nothing to do about it.
-    let _ = writeln!(out, "node {}: SIP on {}", config.node.name, node.sip);
-    if let Some(http) = http {
-        let _ = writeln!(out, "HTTP on http://{}", http.local);
-    }
-    let _ = writeln!(out, "ready");
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Hands answers out and waits to be stopped.
-fn serve(node: &Node, front: &Front, topics: &Topics, stop: &StopRequests) -> Result<()> {
+fn serve(
+    node: &Node,
+    door: &Door,
+    desk: &Desk,
+    topics: &Topics,
+    stop: &StopRequests,
+) -> Result<()> {
     let mut heard_stops = 0;
     let mut still_since = None;
     loop {
         match node.notices.recv_timeout(LOOK_EVERY) {
-            Ok(Notice::Answer(ticket, answer)) => front.desk.answered(ticket, answer),
-            Ok(Notice::Ended(_, ended)) => front.metrics.ended(ended.outcome),
+            Ok(Notice::Answer(ticket, answer)) => desk.answered(ticket, answer),
+            Ok(Notice::Ended(_, ended)) => door.metrics.ended(ended.outcome),
             Ok(Notice::Idle) => {}
             Ok(Notice::Stopped(why)) => bail!("the engine has stopped: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
@@ -108,14 +121,13 @@ fn serve(node: &Node, front: &Front, topics: &Topics, stop: &StopRequests) -> Re
         if stops > heard_stops {
             heard_stops += 1;
             // Whoever balances load must see it before calls end: readiness goes first.
-            front.ready.store(false, Ordering::Release);
             topics.stop_taking();
-            front.desk.close();
-            tracing::warn!(times = heard_stops, live = front.desk.live(), "stopping");
+            door.stop();
+            tracing::warn!(times = heard_stops, live = desk.live(), "stopping");
             node.ask(if heard_stops == 1 { Input::Drain } else { Input::ShutDown });
             still_since = None;
         }
-        if heard_stops > 0 && topics.has_stopped_taking() && is_still(node, front) {
+        if heard_stops > 0 && topics.has_stopped_taking() && is_still(node, desk) {
             // Twice in a row: what was on its way to the shard when it looked has arrived by then.
             let since = *still_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= 2 * LOOK_EVERY {
@@ -127,6 +139,6 @@ fn serve(node: &Node, front: &Front, topics: &Topics, stop: &StopRequests) -> Re
     }
 }
 
-fn is_still(node: &Node, front: &Front) -> bool {
-    front.desk.waiting() == 0 && node.gauges.idle.load(Ordering::Acquire)
+fn is_still(node: &Node, desk: &Desk) -> bool {
+    desk.waiting() == 0 && node.gauges.idle.load(Ordering::Acquire)
 }

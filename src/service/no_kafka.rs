@@ -16,7 +16,9 @@ impl Topics {
     /// The configuration names topics.
     pub fn start(config: &Config, _: &Node, _: &Arc<Desk>) -> Result<Self> {
         if config.kafka.is_some() {
-            bail!("[kafka] needs a build with the feature `kafka`, which is on by default");
+            bail!(
+                "[kafka] needs a build with the feature `kafka`, which is on by default; or delete the section"
+            );
         }
         Ok(Self)
     }

@@ -1,7 +1,7 @@
 //! The configuration, made what the node takes.
 
-use crate::config::{Config, GatewayConfig, StoreUrl};
-use anyhow::{Context, Result, bail};
+use crate::config::{Config, GatewayConfig};
+use anyhow::{Context, Result};
 use media::ports::PortOptions;
 use media::prompt::{FolderLimits, Prompts};
 use media::pump::PumpOptions;
@@ -9,16 +9,14 @@ use node::NodeOptions;
 use node::engine::Gateway;
 use routing::GatewayOptions;
 use sip::port::Credentials;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What the node is to be.
 ///
 /// # Errors
-/// A secret or a folder cannot be read, or the store is of a kind that this build cannot open.
+/// A secret or a folder cannot be read.
 pub fn node_options(config: &Config, prompts: Prompts) -> Result<NodeOptions> {
-    check_store(config)?;
     let ports = PortOptions { ip: config.media.bind, ..PortOptions::default() };
     if let Some(folder) = &config.media.recordings {
         std::fs::create_dir_all(folder)
@@ -50,31 +48,6 @@ pub fn prompts(config: &Config) -> Prompts {
         }
     }
     prompts
-}
-
-/// The embedded log lies in the data folder.
-fn check_store(config: &Config) -> Result<()> {
-    let inside = config.node.data.join("log");
-    match &config.store {
-        StoreUrl::Log(path) if same(path, &inside) => Ok(()),
-        StoreUrl::Log(path) => bail!(
-            "store.url names {}, and this node keeps its log in {}: write log:{}",
-            path.display(),
-            inside.display(),
-            inside.display()
-        ),
-        other => bail!(
-            "store.url: {other:?} cannot be opened by `run` yet; write log:{}",
-            inside.display()
-        ),
-    }
-}
-
-fn same(a: &Path, b: &Path) -> bool {
-    let absolute = |path: &Path| std::path::absolute(path).map(|path| path.components().collect());
-    let both: (Result<std::path::PathBuf, _>, Result<std::path::PathBuf, _>) =
-        (absolute(a), absolute(b));
-    matches!(both, (Ok(a), Ok(b)) if a == b)
 }
 
 fn gateway(config: &GatewayConfig) -> Result<Gateway> {

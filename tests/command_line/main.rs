@@ -80,6 +80,8 @@ fn wrong_usage_is_two_and_help_is_none() {
             2,
         ),
         (&["demo", "--calls", "0"], 2),
+        (&["run"], 2),
+        (&["run", "--config", "nowhere.toml"], 2),
         (&["config"], 2),
         (&["config", "--check", "nowhere.toml"], 2),
         (&["records", "--data", "nowhere"], 1),
@@ -112,7 +114,7 @@ fn wrong_usage_is_two_and_help_is_none() {
 fn every_command_is_explained_with_an_example() {
     let (_, help, _) = said(&callfold(&["--help"]));
     let commands = [
-        "demo", "dial", "records", "events", "replay", "verify", "config", "carrier", "log",
+        "demo", "dial", "run", "records", "events", "replay", "verify", "config", "carrier", "log",
         "backup", "restore", "erase", "key",
     ];
     for command in commands {

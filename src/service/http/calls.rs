@@ -1,8 +1,9 @@
 //! The requests about calls.
 
-use super::Front;
 use super::problem::Problem;
+use super::{Door, Front, Readiness};
 use crate::service::desk::Busy;
+use crate::service::lookup::Lookup;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,29 +19,22 @@ use store::StoreError;
 use switchboard::Answer;
 use tokio::sync::oneshot;
 
-/// How long a body may take to come.
-const BODY_WAIT: Duration = Duration::from_secs(10);
-/// How long an answer may take to be durable: a disk that takes longer is in trouble.
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
-
-type Fronted = State<Arc<Front>>;
+type Doorway = State<Arc<Door>>;
 
 /// `POST /v1/calls`
 pub async fn place(
-    State(front): Fronted,
+    State(door): Doorway,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     refuse_strange_pages(&headers)?;
-    let body = read(body).await?;
+    let front = door.front()?;
+    let body = read(body, door.limits.body).await?;
     let key = idempotency_key(&headers)?;
     let call = PlaceCall::parse(&body, key, &front.numbering).map_err(refused)?;
-    if let Some(prompt) = call.prompt.as_deref().filter(|name| front.prompts.get(name).is_none()) {
-        let detail = format!("there is no prompt named {prompt}");
-        return Err(Problem::new(422, detail).code("wrong_field").field(Some("prompt")));
-    }
+    refuse_unknown_names(front, &call)?;
     let command_id = call.command_id.clone();
-    let (status, call) = match ask(&front, Command::PlaceCall(Box::new(call))).await? {
+    let (status, call) = match ask(&door, Command::PlaceCall(Box::new(call))).await? {
         Answer::Accepted(call) => (StatusCode::ACCEPTED, call),
         Answer::Repeated(call) => (StatusCode::OK, call),
         Answer::Conflict(_) => {
@@ -49,28 +43,26 @@ pub async fn place(
             return Err(Problem::new(409, detail).code("conflict").field(Some("command_id")));
         }
         Answer::Refused(why) => {
-            return Err(Problem::new(422, why).code("wrong_field").field(Some("gateway")));
+            return Err(Problem::new(422, why).code("refused"));
         }
         Answer::Stopping => return Err(stopping()),
-        Answer::NotOurs | Answer::NoSuchCall(_) => {
-            return Err(Problem::new(500, "a call was refused as ended"));
-        }
+        Answer::NotOurs | Answer::NoSuchCall(_) => return Err(elsewhere()),
     };
-    let record = look(&front, move |lookup| lookup.record(call)).await?;
+    let record = look(front, move |lookup| lookup.record(call)).await?;
     let state = record.map_or("requested", |record| record.state);
     let answer = json!({"call_id": call.to_string(), "command_id": command_id, "state": state});
     Ok(in_json(status, answer.to_string()))
 }
 
 /// `GET /v1/calls/{call_id}`
-pub async fn record(State(front): Fronted, Path(call): Path<String>) -> Result<Response, Problem> {
+pub async fn record(State(door): Doorway, Path(call): Path<String>) -> Result<Response, Problem> {
     let call = call_id(&call)?;
-    told(look(&front, move |lookup| lookup.record(call)).await?)
+    told(look(door.front()?, move |lookup| lookup.record(call)).await?)
 }
 
 /// `GET /v1/calls?command_id=`
 pub async fn of_command(
-    State(front): Fronted,
+    State(door): Doorway,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
     let command = query.get("command_id").and_then(|text| CommandId::new(text));
@@ -78,13 +70,13 @@ pub async fn of_command(
         let detail = "`command_id` is missing: whose call is asked for";
         return Err(Problem::new(422, detail).code("missing_field").field(Some("command_id")));
     };
-    told(look(&front, move |lookup| lookup.record_of_command(&command)).await?)
+    told(look(door.front()?, move |lookup| lookup.record_of_command(&command)).await?)
 }
 
 /// `GET /v1/calls/{call_id}/events`
-pub async fn events(State(front): Fronted, Path(call): Path<String>) -> Result<Response, Problem> {
+pub async fn events(State(door): Doorway, Path(call): Path<String>) -> Result<Response, Problem> {
     let call = call_id(&call)?;
-    let events = look(&front, move |lookup| lookup.events(call)).await?;
+    let events = look(door.front()?, move |lookup| lookup.events(call)).await?;
     if events.is_empty() {
         return Err(no_such_call());
     }
@@ -101,50 +93,82 @@ pub async fn events(State(front): Fronted, Path(call): Path<String>) -> Result<R
 
 /// `POST /v1/calls/{call_id}/hangup`
 pub async fn hang_up(
-    State(front): Fronted,
+    State(door): Doorway,
     Path(call): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    refuse_strange_pages(&headers)?;
-    let call = call_id(&call)?;
-    let command_id = match idempotency_key(&headers)? {
+    end(&door, &call, &headers, false).await
+}
+
+/// `POST /v1/calls/{call_id}/cancel`: as hang-up, of a call that has not been answered.
+pub async fn cancel(
+    State(door): Doorway,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    end(&door, &call, &headers, true).await
+}
+
+async fn end(
+    door: &Door,
+    call: &str,
+    headers: &HeaderMap,
+    only_unanswered: bool,
+) -> Result<Response, Problem> {
+    refuse_strange_pages(headers)?;
+    let call = call_id(call)?;
+    let command_id = match idempotency_key(headers)? {
         Some(key) => CommandId::new(key).ok_or_else(|| {
             Problem::new(422, "the Idempotency-Key must be 1 to 128 printable characters")
         })?,
         // Nobody repeats it by name, and to end what has ended does nothing.
-        None => CommandId::new(&format!("http/hangup/{call}")).expect("printable and short"),
+        None => CommandId::new(&format!("http/end/{call}")).expect("printable and short"),
     };
-    let end = EndCall { command_id, call, of: None, only_unanswered: false };
-    let state = match ask(&front, Command::EndCall(end)).await? {
-        Answer::Stopping => return Err(stopping()),
-        // It has ended, or it never was.
-        Answer::NoSuchCall(_) => None,
-        _ => Some("closing"),
-    };
-    let record = look(&front, move |lookup| lookup.record(call)).await?;
+    let end = EndCall { command_id, call, of: None, only_unanswered };
+    let answer = ask(door, Command::EndCall(end)).await?;
+    if answer == Answer::Stopping {
+        return Err(stopping());
+    }
+    let record = look(door.front()?, move |lookup| lookup.record(call)).await?;
     let record = record.ok_or_else(no_such_call)?;
-    let state = if record.state == "ended" { "ended" } else { state.unwrap_or(record.state) };
-    let answer = json!({
-        "call_id": call.to_string(), "command_id": record.command_id, "state": state,
-    });
+    if record.state != "ended" && !matches!(answer, Answer::Accepted(_)) {
+        return Err(elsewhere());
+    }
+    let (command_id, state) = (record.command_id, record.state);
+    let answer = json!({"call_id": call.to_string(), "command_id": command_id, "state": state});
     Ok(in_json(StatusCode::ACCEPTED, answer.to_string()))
 }
 
 /// `GET /readyz`
-pub async fn ready(State(front): Fronted) -> Result<&'static str, Problem> {
-    match front.is_ready() {
-        true => Ok("ready\n"),
-        false => Err(Problem::new(503, "no commands are taken now").retry_after(5)),
-    }
+pub async fn ready(State(door): Doorway) -> Result<&'static str, Problem> {
+    let (code, detail) = match door.readiness() {
+        Readiness::Ready => return Ok("ready\n"),
+        Readiness::Starting => ("starting", "the engine is starting"),
+        Readiness::Full => ("full", "as many calls as may wait are waiting"),
+        Readiness::Stopping => ("stopping", "the engine is stopping"),
+    };
+    Err(Problem::new(503, detail).code(code).retry_after(1))
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    let bytes = tokio::time::timeout(BODY_WAIT, to_bytes(body, COMMAND_BYTES_MAX));
+async fn read(body: Body, within: Duration) -> Result<Vec<u8>, Problem> {
+    let bytes = tokio::time::timeout(within, to_bytes(body, COMMAND_BYTES_MAX));
     match bytes.await {
         Ok(Ok(bytes)) => Ok(bytes.into()),
         Ok(Err(_)) => Err(refused(CommandRefusal::TooLarge)),
         Err(_) => Err(Problem::new(408, "the body did not come")),
     }
+}
+
+/// What the configuration does not have cannot be asked for.
+fn refuse_unknown_names(front: &Front, call: &PlaceCall) -> Result<(), Problem> {
+    let prompt = call.prompt.as_deref().filter(|name| front.prompts.get(name).is_none());
+    let unknown_gateway = |name: &&str| !front.gateways.iter().any(|known| known == name);
+    let gateway = call.gateway.as_deref().filter(unknown_gateway);
+    let unknown = prompt.map(|name| ("prompt", name)).or(gateway.map(|name| ("gateway", name)));
+    unknown.map_or(Ok(()), |(field, name)| {
+        let detail = format!("there is no {field} named {name}");
+        Err(Problem::new(422, detail).code("wrong_field").field(Some(field)))
+    })
 }
 
 /// A page of a stranger, open in the browser of somebody who reaches us, must not place calls.
@@ -173,11 +197,11 @@ fn call_id(text: &str) -> Result<CallId, Problem> {
 }
 
 /// Hands a command in, and waits for its answer.
-async fn ask(front: &Front, command: Command) -> Result<Answer, Problem> {
+async fn ask(door: &Door, command: Command) -> Result<Answer, Problem> {
     let (tell, told) = oneshot::channel();
     // Who has hung up meanwhile asks again with the same id, and finds the call.
     let reply = Box::new(move |answer| drop(tell.send(answer)));
-    match front.desk.submit(command, reply) {
+    match door.front()?.desk.submit(command, reply) {
         Ok(()) => {}
         Err(Busy::Full) => {
             let detail = "as many calls as may wait are waiting";
@@ -185,7 +209,7 @@ async fn ask(front: &Front, command: Command) -> Result<Answer, Problem> {
         }
         Err(Busy::Stopping) => return Err(stopping()),
     }
-    match tokio::time::timeout(ANSWER_WAIT, told).await {
+    match tokio::time::timeout(door.limits.answer, told).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err(stopping()),
         Err(_) => {
@@ -198,7 +222,7 @@ async fn ask(front: &Front, command: Command) -> Result<Answer, Problem> {
 /// Reads the log, off the thread that serves.
 async fn look<T: Send + 'static>(
     front: &Front,
-    read: impl FnOnce(super::Lookup) -> Result<T, StoreError> + Send + 'static,
+    read: impl FnOnce(Lookup) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
     let lookup = front.lookup.clone();
     let failed = |why: String| {
@@ -227,6 +251,12 @@ fn refused(refusal: CommandRefusal) -> Problem {
 
 fn no_such_call() -> Problem {
     Problem::new(404, "there is no such call").code("no_such_call")
+}
+
+/// Two nodes share a log, and the other one has it.
+fn elsewhere() -> Problem {
+    let detail = "another node has this call: ask there";
+    Problem::new(409, detail).code("elsewhere")
 }
 
 fn stopping() -> Problem {

@@ -1,6 +1,7 @@
 //! `GET /metrics`, in the text format of Prometheus 0.0.4. No label holds anything personal.
 
-use super::Front;
+use super::{Door, Readiness};
+use crate::service::desk::Desk;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
@@ -28,51 +29,32 @@ impl Metrics {
 }
 
 /// Counts a request by its answer.
-pub async fn count(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+pub async fn count(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let hundred = usize::from(response.status().as_u16() / 100);
-    if let Some(count) = front.metrics.requests.get(hundred) {
+    if let Some(count) = door.metrics.requests.get(hundred) {
         count.fetch_add(1, Relaxed);
     }
     response
 }
 
 /// The page.
-pub async fn metrics(State(front): State<Arc<Front>>) -> Response {
+pub async fn metrics(State(door): State<Arc<Door>>) -> Response {
     let mut page = Page::default();
     page.head("callfold_ready", "gauge", "whether commands are taken");
-    page.row("callfold_ready", "", u8::from(front.is_ready()));
-    page.head("callfold_calls_live", "gauge", "calls that have not ended");
-    page.row("callfold_calls_live", "", front.desk.live());
+    page.row("callfold_ready", "", u8::from(door.readiness() == Readiness::Ready));
     page.head("callfold_calls_ended_total", "counter", "calls that ended, by outcome");
-    for (outcome, count) in Outcome::ALL.iter().zip(&front.metrics.ended) {
-        page.row(
-            "callfold_calls_ended_total",
-            &format!("outcome=\"{outcome}\""),
-            count.load(Relaxed),
-        );
+    for (outcome, count) in Outcome::ALL.iter().zip(&door.metrics.ended) {
+        let label = format!("outcome=\"{outcome}\"");
+        page.row("callfold_calls_ended_total", &label, count.load(Relaxed));
     }
-    let counts = &front.desk.counts;
-    page.head("callfold_commands_total", "counter", "commands by answer");
-    for (answer, count) in [
-        ("accepted", &counts.accepted),
-        ("repeated", &counts.repeated),
-        ("conflict", &counts.conflicts),
-        ("no_such_call", &counts.no_such_call),
-        ("refused", &counts.refused),
-        ("full", &counts.full),
-    ] {
-        page.row("callfold_commands_total", &format!("answer=\"{answer}\""), count.load(Relaxed));
-    }
-    page.head("callfold_commands_waiting", "gauge", "commands without an answer");
-    page.row("callfold_commands_waiting", "", front.desk.waiting());
     page.head("callfold_http_requests_total", "counter", "requests by status");
-    for (hundred, count) in front.metrics.requests.iter().enumerate().skip(1) {
-        page.row(
-            "callfold_http_requests_total",
-            &format!("status=\"{hundred}xx\""),
-            count.load(Relaxed),
-        );
+    for (hundred, count) in door.metrics.requests.iter().enumerate().skip(1) {
+        let label = format!("status=\"{hundred}xx\"");
+        page.row("callfold_http_requests_total", &label, count.load(Relaxed));
+    }
+    if let Ok(front) = door.front() {
+        page.desk(&front.desk);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0).into_response()
 }
@@ -81,6 +63,26 @@ pub async fn metrics(State(front): State<Arc<Front>>) -> Response {
 struct Page(String);
 
 impl Page {
+    fn desk(&mut self, desk: &Desk) {
+        self.head("callfold_calls_live", "gauge", "calls that have not ended");
+        self.row("callfold_calls_live", "", desk.live());
+        self.head("callfold_commands_waiting", "gauge", "commands without an answer");
+        self.row("callfold_commands_waiting", "", desk.waiting());
+        self.head("callfold_commands_total", "counter", "commands by answer");
+        let counts = &desk.counts;
+        for (answer, count) in [
+            ("accepted", &counts.accepted),
+            ("repeated", &counts.repeated),
+            ("conflict", &counts.conflicts),
+            ("no_such_call", &counts.no_such_call),
+            ("refused", &counts.refused),
+            ("full", &counts.full),
+        ] {
+            let label = format!("answer=\"{answer}\"");
+            self.row("callfold_commands_total", &label, count.load(Relaxed));
+        }
+    }
+
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String takes all");
     }
