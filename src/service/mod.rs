@@ -45,7 +45,7 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
         say(&format!("HTTP on http://{}", http.local));
     }
     let (node, desk) = start(config, &door)?;
-    let topics = Topics::start(config, &node, &desk)?;
+    let topics = Topics::start(config, &node, &desk, &door)?;
     say(&format!("node {}: SIP on {}\nready", config.node.name, node.sip));
     let ended = serve(&node, &door, &desk, &topics, stop);
     door.stop();

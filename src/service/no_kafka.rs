@@ -1,6 +1,7 @@
 //! A build without Kafka: a configuration that asks for it is refused.
 
 use super::desk::Desk;
+use super::http::Door;
 use crate::config::Config;
 use anyhow::{Result, bail};
 use node::Node;
@@ -14,7 +15,7 @@ impl Topics {
     ///
     /// # Errors
     /// The configuration names topics.
-    pub fn start(config: &Config, _: &Node, _: &Arc<Desk>) -> Result<Self> {
+    pub fn start(config: &Config, _: &Node, _: &Arc<Desk>, _: &Door) -> Result<Self> {
         if config.kafka.is_some() {
             bail!(
                 "[kafka] needs a build with the feature `kafka`, which is on by default; or delete the section"

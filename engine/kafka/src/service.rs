@@ -50,7 +50,7 @@ pub struct Service {
 
 struct Shared {
     parts: Parts,
-    counts: Counts,
+    counts: Arc<Counts>,
     stop: Stop,
     fault: Mutex<Option<String>>,
     taking: AtomicUsize,
@@ -72,7 +72,7 @@ impl Service {
             result => result?,
         }
         let shared = Arc::new(Shared {
-            counts: Counts::default(),
+            counts: Arc::default(),
             stop: Stop::default(),
             fault: Mutex::default(),
             taking: AtomicUsize::new(0),
@@ -89,8 +89,8 @@ impl Service {
     }
 
     /// What has happened so far.
-    pub fn counts(&self) -> &Counts {
-        &self.shared.counts
+    pub fn counts(&self) -> Arc<Counts> {
+        self.shared.counts.clone()
     }
 
     /// What nobody but a person can mend: the service has stopped.
