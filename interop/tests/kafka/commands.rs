@@ -42,9 +42,9 @@ fn what_cannot_be_taken_is_a_dead_letter_with_its_bytes_and_is_driven_again() {
         &world.topic("commands"),
         &[
             json!({"value": "{nope", "key": "k1", "headers": [["x", "y"]]}),
-            json!({"value": r#"{"type":"PlaceCall","command_id":"p","phone":"12"}"#}),
+            json!({"value": r#"{"type":"PlaceCall","command_id":"p","phone":"+86"}"#}),
             json!({"value": refused.to_string(), "key": "k3"}),
-            json!({"value": place_to("sos", "110").to_string()}),
+            json!({"value": place_to("sos", "911").to_string()}),
         ],
     );
     let dead = world.dead(4);
