@@ -1,5 +1,6 @@
 //! `callfold demo`: the whole engine against a simulated carrier, real SIP and RTP over loopback.
 
+use crate::advice;
 use crate::demo_sound;
 use crate::dial::{self, DialOptions, Finished, GatewayTerms};
 use crate::signals::StopRequests;
@@ -163,13 +164,16 @@ fn introduce(options: &DemoOptions, main: &CarrierHandle, second: &CarrierHandle
 }
 
 fn what_next(data: &Path) -> Result<()> {
-    let data = data.display();
+    let command = |task| advice::command(task, data, None);
     let mut out = std::io::stderr().lock();
     writeln!(
         out,
-        "every event:     callfold events --data {data}\n\
-         one call, lived: callfold replay --data {data} --call ID\n\
-         all in order?    callfold verify --data {data}"
+        "every event:     {}\n\
+         one call, lived: {} --call ID\n\
+         all in order?    {}",
+        command("events"),
+        command("replay"),
+        command("verify")
     )?;
     Ok(())
 }

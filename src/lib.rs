@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 
+mod advice;
 mod bar;
 mod carrier;
 mod demo;

@@ -11,12 +11,14 @@
 //! - [`call`], [`batch`], [`node`]: what happened, one frozen struct per (type, version).
 //! - [`event`]: all of them as one stored form, written and read by [`event::Event`].
 //! - [`public`]: events as others read them, in JSON.
+//! - [`documents`]: all of that for programs: JSON Schema and AsyncAPI.
 //! - [`outcome`], [`causes`]: what a call came to, and why.
 
 pub mod batch;
 pub mod call;
 pub mod causes;
 pub mod commands;
+pub mod documents;
 pub mod event;
 pub mod ids;
 pub mod node;

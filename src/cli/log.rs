@@ -112,7 +112,7 @@ impl LogArgs {
             LogTask::Verify(VerifyArgs { data }) => match log_tools::check(&data)?.is_sound() {
                 true => Ok(()),
                 false => Err(Failure::Work(anyhow!(
-                    "{} is not sound: callfold log repair copies what is good",
+                    "{} is not sound: `callfold log repair` copies what is good",
                     data.display()
                 ))),
             },

@@ -20,6 +20,7 @@ mod place;
 mod records;
 mod replay;
 mod run;
+mod schema;
 mod terminal;
 mod values;
 mod verify;
@@ -64,6 +65,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Dial(Box<dial::DialArgs>),
     Run(run::RunArgs),
+    Schema(schema::SchemaArgs),
     Records(records::RecordsArgs),
     Events(events::EventsArgs),
     Replay(replay::ReplayArgs),
@@ -84,6 +86,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(arguments) => arguments.run(),
         Command::Dial(arguments) => arguments.run(),
         Command::Run(arguments) => arguments.run(),
+        Command::Schema(arguments) => arguments.run(),
         Command::Records(arguments) => arguments.run(),
         Command::Events(arguments) => arguments.run(),
         Command::Replay(arguments) => arguments.run(),

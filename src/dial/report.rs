@@ -2,6 +2,7 @@
 
 use super::DialOptions;
 use super::intake::Intake;
+use crate::advice;
 use crate::history::History;
 use anyhow::Result;
 use campaign::sheet::Rejected;
@@ -111,10 +112,8 @@ impl Report<'_> {
         if more > 0 {
             writeln!(out, "and {more} more rows were not dialled; --json tells them all")?;
         }
-        let data = self.options.data.display();
-        let store = self.options.store.as_ref().filter(|store| store.is_common());
-        let store = store.map(|store| format!(" --store {store}")).unwrap_or_default();
-        writeln!(out, "\nrecords: callfold records --data {data}{store}")?;
+        let records = advice::command("records", &self.options.data, self.options.store.as_ref());
+        writeln!(out, "\nrecords: {records}")?;
         Ok(())
     }
 }

@@ -114,8 +114,8 @@ fn wrong_usage_is_two_and_help_is_none() {
 fn every_command_is_explained_with_an_example() {
     let (_, help, _) = said(&callfold(&["--help"]));
     let commands = [
-        "demo", "dial", "run", "records", "events", "replay", "verify", "config", "carrier", "log",
-        "backup", "restore", "erase", "key",
+        "demo", "dial", "run", "schema", "records", "events", "replay", "verify", "config",
+        "carrier", "log", "backup", "restore", "erase", "key",
     ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
@@ -126,6 +126,19 @@ fn every_command_is_explained_with_an_example() {
         let (_, its, _) = said(&callfold(&words));
         assert!(its.contains(&format!("callfold {command}")), "an example in {its}");
         assert!(its.lines().all(|line| line.chars().count() <= 110), "{its}");
+    }
+}
+
+#[test]
+fn the_contract_is_printed_whole_and_written_a_file_each() {
+    let (code, printed, _) = said(&callfold(&["schema"]));
+    assert_eq!((code, printed.as_str()), (0, schemas::documents::async_api()));
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = said(&callfold_in(folder.path(), &["schema", "--out", "a/b"]));
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    for document in schemas::documents::ALL {
+        let file = folder.path().join("a/b").join(document.path);
+        assert_eq!(std::fs::read_to_string(file).unwrap(), document.text);
     }
 }
 

@@ -71,6 +71,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let open = &mut self.recovery.open;
         if let CallEvent::CallRequested(requested) = event {
             self.redials.made(id);
+            requested.first_call.into_iter().for_each(|first| self.work.made(first));
             let (call, _) = Call::begin(Arc::new(*requested), at, &self.options.call);
             open.insert(id, (call, revision, at));
             return Ok(());
@@ -88,6 +89,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let requested = call.facts().requested.clone();
             open.remove(&id);
             if let Some(due) = ended.redial_at {
+                self.work.promise(requested.first_call.unwrap_or(id), self.work.at_hand());
                 self.redials.promise(due, id, requested);
             }
             self.recovery.note_orphan(at, id, effects);
@@ -113,7 +115,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let count = open.len();
         for (id, (call, revision, at)) in open {
             let standing = call.standing();
-            let key = self.slots.insert(Slot::new(id, call, at));
+            let partition = self.work.at_hand();
+            let key = self.slots.insert(Slot { partition, ..Slot::new(id, call, at) });
             let slot = &mut self.slots[key];
             slot.unborn = false;
             slot.last_revision = Some(revision);

@@ -4,6 +4,7 @@
 //! passed over; what it knows is bounded and normalised, and what it cannot accept is a
 //! [`CommandRefusal`] that names the field and what belongs there.
 
+pub(crate) mod bounds;
 mod canonical;
 mod fields;
 mod parse;

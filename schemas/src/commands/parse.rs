@@ -1,18 +1,12 @@
 //! A command out of one JSON object (`contract.md`, "Commands in").
 
+use super::bounds::{ATTEMPTS, REDIAL_S, RING_S, TALK_S};
 use super::fields::{COMMAND_ID, Fields, wrong};
 use super::{COMMAND_BYTES_MAX, Command, CommandRefusal, EndCall, PlaceCall};
 use crate::call::Priority;
 use crate::phone::{Numbering, Phone};
 use crate::{CallId, CommandId};
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
-
-/// Nobody lets a phone ring for an hour, and a timer below a tenth of a second is a mistake.
-const RING_S: RangeInclusive<f64> = 0.1..=3600.0;
-const TALK_S: RangeInclusive<f64> = 0.0..=86_400.0;
-const REDIAL_S: RangeInclusive<f64> = 0.0..=2_592_000.0;
-const ATTEMPTS: RangeInclusive<u16> = 1..=100;
 
 impl Command {
     /// Reads the value of a message: one JSON object with a `type`. Numbers are normalised by

@@ -1,14 +1,20 @@
 //! The data of a call's events, type by type.
 
-use super::{Opened, Reveal, Subject, Unsealed, before, json, seconds, shown, shown_or_null};
-use crate::call::{self, CallEvent, CancelCause, HangUpCause, Priority, QueueCause};
-use crate::outcome::RetryClass;
+use super::{
+    Opened, Reveal, Subject, Unsealed, before, json, seconds, shown, shown_or_null, words,
+};
+use crate::call::{self, CallEvent, Priority};
+#[cfg(test)]
+use crate::documents::words as told_as;
 use crate::{CallId, CommandId, Recorded, Timestamp};
+#[cfg(test)]
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The value of a message in the topic of events: what every event has, then its own fields.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct CallEventData<'a> {
     /// Which call.
     #[serde(serialize_with = "shown")]
@@ -24,6 +30,7 @@ pub struct CallEventData<'a> {
     #[serde(serialize_with = "shown")]
     pub occurred_at: Timestamp,
     #[serde(flatten)]
+    #[cfg_attr(test, schemars(skip))]
     data: Data<'a>,
 }
 
@@ -53,6 +60,7 @@ impl<'a> CallEventData<'a> {
 
 /// One INVITE dialog with one gateway, as records and `CallEnded` list it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct TryData {
     /// The gateway's configured name.
     pub gateway: String,
@@ -104,7 +112,7 @@ impl<'a> Data<'a> {
         let status = |sip_status| Self::Status(Status { sip_status });
         match event {
             CallEvent::CallRequested(e) => Self::Requested(Box::new(Requested::of(e, opened))),
-            CallEvent::CallQueued(e) => Self::Queued(Queued { cause: queue_cause(e.cause) }),
+            CallEvent::CallQueued(e) => Self::Queued(Queued { cause: words::queue_cause(e.cause) }),
             CallEvent::DialStarted(e) => Self::Started(Started {
                 try_no: e.try_no,
                 gateway: &e.gateway,
@@ -121,7 +129,7 @@ impl<'a> Data<'a> {
                 detail: opened.detail(e.detail.as_ref()),
                 retry_after_s: e.retry_after_s,
             }),
-            CallEvent::CancelIssued(e) => Self::Caused(cancel_cause(&e.cause)),
+            CallEvent::CancelIssued(e) => Self::Caused(Caused::by(words::cancel_cause(&e.cause))),
             CallEvent::LateAnswerReleased(e) => status(e.status),
             CallEvent::CallAnswered(e) => Self::Answered(Answered {
                 sip_status: e.status,
@@ -137,7 +145,7 @@ impl<'a> Data<'a> {
             }
             CallEvent::CallHungUp(e) => Self::HungUp(HungUp {
                 by: e.by.word(),
-                caused: hang_up_cause(&e.cause),
+                caused: Caused::by(words::hang_up_cause(&e.cause)),
                 q850: e.q850,
                 detail: opened.detail(e.detail.as_ref()),
             }),
@@ -148,29 +156,43 @@ impl<'a> Data<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Requested<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Requested<'a> {
+    /// The callee's number, where the configuration tells it; null when the person was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Unsealed<String>,
+    /// The number that is shown.
     caller_id: Option<&'a str>,
+    /// A gateway by its configured name; of an end: the one that decided.
     gateway: Option<&'a str>,
     campaign: Option<&'a str>,
     script: Option<&'a str>,
     prompt: Option<&'a str>,
     record: bool,
+    /// How long it may ring, from the first provisional answer.
     #[serde(serialize_with = "seconds")]
+    #[cfg_attr(test, schemars(with = "told_as::Seconds"))]
     ring_timeout_s: u32,
+    /// How long the answered call may last.
     #[serde(serialize_with = "seconds")]
+    #[cfg_attr(test, schemars(with = "told_as::Seconds"))]
     max_talk_s: u32,
+    /// Which call of its command, from 1.
     attempt: u16,
+    /// How many calls the command may have.
     max_attempts: u16,
+    /// Of a redial: the command's first call.
     #[serde(serialize_with = "shown_or_null")]
     first_call_id: Option<CallId>,
+    /// Of an item of a list: its line.
     list_line: Option<u32>,
+    #[cfg_attr(test, schemars(schema_with = "told_as::priority"))]
     priority: &'static str,
     #[serde(serialize_with = "shown_or_null")]
     not_before: Option<Timestamp>,
     #[serde(serialize_with = "shown_or_null")]
     deadline: Option<Timestamp>,
+    /// The commander's own data, where the configuration tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Unsealed<Map<String, Value>>,
 }
@@ -203,71 +225,103 @@ impl<'a> Requested<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Queued {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Queued {
+    #[cfg_attr(test, schemars(schema_with = "told_as::queue_cause"))]
     cause: &'static str,
 }
 
 #[derive(Serialize)]
-pub(super) struct Started<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Started<'a> {
+    /// Which try of the call, from 1.
     #[serde(rename = "try")]
     try_no: u8,
     gateway: &'a str,
+    /// The number that is shown.
     caller_id: Option<&'a str>,
+    /// The Call-ID of its INVITE: what the carrier knows it by.
     sip_call_id: &'a str,
 }
 
 #[derive(Serialize)]
-pub(super) struct Status {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Status {
     sip_status: u16,
 }
 
 #[derive(Serialize)]
-pub(super) struct Answered<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Answered<'a> {
     sip_status: u16,
+    /// Why its audio cannot be used: it is hung up at once.
     media_fault: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Failed<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Failed<'a> {
+    /// The final response to the last INVITE; null when a timer, the transport, a rule or a
+    /// restart decided.
     sip_status: Option<u16>,
+    /// The Q.850 cause that the network gave.
     q850: Option<u16>,
+    /// A word for what happened, such as carrier_congestion.
     reason: &'a str,
+    /// Free text of the network; never in the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Unsealed<String>,
+    /// How long the gateway asked to be left alone.
     retry_after_s: Option<u32>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Caused<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Caused<'a> {
+    #[cfg_attr(test, schemars(schema_with = "told_as::end_cause"))]
     cause: &'static str,
+    /// Of the cause `command`: which one asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause_command_id: Option<&'a CommandId>,
 }
 
+impl<'a> Caused<'a> {
+    fn by((cause, cause_command_id): (&'static str, Option<&'a CommandId>)) -> Self {
+        Self { cause, cause_command_id }
+    }
+}
+
 #[derive(Serialize)]
-pub(super) struct Played {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Played {
     duration_ms: u32,
 }
 
 #[derive(Serialize)]
-pub(super) struct Pressed {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Pressed {
     #[serde(skip_serializing_if = "Option::is_none")]
     digit: Unsealed<String>,
     duration_ms: u16,
 }
 
 #[derive(Serialize)]
-pub(super) struct HungUp<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct HungUp<'a> {
+    #[cfg_attr(test, schemars(schema_with = "told_as::ended_by"))]
     by: &'static str,
     #[serde(flatten)]
     caused: Caused<'a>,
+    /// The Q.850 cause that the network gave.
     q850: Option<u16>,
+    /// Free text of the network; never in the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Unsealed<String>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Media<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Media<'a> {
     codec: &'a str,
     packets_sent: u32,
     packets_received: u32,
@@ -275,12 +329,14 @@ pub(super) struct Media<'a> {
     packets_discarded: u32,
     jitter_ms: f64,
     remote_lost_percent: Option<f64>,
+    /// From the answer to the first packet that was heard.
     first_audio_ms: Option<u32>,
     recording: Option<Recording<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Recording<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Recording<'a> {
     file: &'a str,
     duration_ms: u32,
     fault: Option<&'a str>,
@@ -309,32 +365,52 @@ impl<'a> From<&'a call::MediaMeasured> for Media<'a> {
 
 /// The outcome fields of a record, by the record's names.
 #[derive(Serialize)]
-pub(super) struct Ended<'a> {
+#[cfg_attr(test, derive(JsonSchema))]
+pub(crate) struct Ended<'a> {
+    /// What the call came to.
+    #[cfg_attr(test, schemars(schema_with = "told_as::outcome"))]
     outcome: &'static str,
+    /// The final response to the last INVITE; null when a timer, the transport, a rule or a
+    /// restart decided.
     sip_status: Option<u16>,
+    /// The Q.850 cause that the network gave.
     q850: Option<u16>,
+    /// A finer word than the outcome, such as carrier_congestion.
     reason: Option<&'a str>,
+    /// Free text of the network; never in the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Unsealed<String>,
+    /// A gateway by its configured name; of an end: the one that decided.
     gateway: Option<&'a str>,
+    /// Which call of its command, from 1.
     attempt: u16,
     tries: Vec<TryData>,
+    /// When the command's next call is due; null when this was its last.
     #[serde(serialize_with = "shown_or_null")]
     redial_at: Option<Timestamp>,
+    /// How long it makes sense to wait before the callee is called again.
+    #[cfg_attr(test, schemars(schema_with = "told_as::retry_class"))]
     retry_class: &'static str,
+    /// Of the table that made the outcome of the status.
     causes_version: u8,
     #[serde(serialize_with = "shown")]
     requested_at: Timestamp,
+    /// The first DialStarted.
     #[serde(serialize_with = "shown_or_null")]
     started_at: Option<Timestamp>,
+    /// The first 18x.
     #[serde(serialize_with = "shown_or_null")]
     ringing_at: Option<Timestamp>,
     #[serde(serialize_with = "shown_or_null")]
     answered_at: Option<Timestamp>,
     #[serde(serialize_with = "shown")]
     ended_at: Timestamp,
+    /// From the first 18x to the answer or the end.
     ring_ms: Option<u32>,
+    /// From the answer to the first BYE.
     talk_ms: Option<u32>,
+    /// Whose word it was.
+    #[cfg_attr(test, schemars(schema_with = "told_as::ended_by_or_null"))]
     ended_by: Option<&'static str>,
 }
 
@@ -351,7 +427,7 @@ impl<'a> Ended<'a> {
             attempt: e.attempt,
             tries: TryData::of(e, at),
             redial_at: e.redial_at,
-            retry_class: retry_class(e.retry),
+            retry_class: words::retry_class(e.retry),
             causes_version: e.causes_version,
             requested_at: ago(e.requested_ms),
             started_at: e.started_ms.map(ago),
@@ -362,50 +438,5 @@ impl<'a> Ended<'a> {
             talk_ms: e.talk_ms,
             ended_by: e.ended_by.map(|by| by.word()),
         }
-    }
-}
-
-fn queue_cause(cause: QueueCause) -> &'static str {
-    match cause {
-        QueueCause::Concurrency => "concurrency",
-        QueueCause::Rate => "rate",
-        QueueCause::Gateway => "gateway",
-        QueueCause::NotBefore => "not_before",
-    }
-}
-
-fn cancel_cause(cause: &CancelCause) -> Caused<'_> {
-    let (cause, cause_command_id) = match cause {
-        CancelCause::RingTimeout => ("ring_timeout", None),
-        CancelCause::Command(by) => ("command", by.as_ref()),
-        CancelCause::Shutdown => ("shutdown", None),
-        CancelCause::Watchdog => ("watchdog", None),
-    };
-    Caused { cause, cause_command_id }
-}
-
-fn hang_up_cause(cause: &HangUpCause) -> Caused<'_> {
-    let (cause, cause_command_id) = match cause {
-        HangUpCause::Bye => ("bye", None),
-        HangUpCause::PromptPlayed => ("prompt_played", None),
-        HangUpCause::MaxTalk => ("max_talk", None),
-        HangUpCause::Command(by) => ("command", by.as_ref()),
-        HangUpCause::Shutdown => ("shutdown", None),
-        HangUpCause::MediaMismatch => ("media_mismatch", None),
-        HangUpCause::MediaFailed => ("media_failed", None),
-        HangUpCause::NoAudio => ("no_audio", None),
-        HangUpCause::DialogLost => ("dialog_lost", None),
-    };
-    Caused { cause, cause_command_id }
-}
-
-fn retry_class(class: RetryClass) -> &'static str {
-    match class {
-        RetryClass::Never => "never",
-        RetryClass::SoftShort => "soft_short",
-        RetryClass::Soft => "soft",
-        RetryClass::SoftLong => "soft_long",
-        RetryClass::Carrier => "carrier",
-        RetryClass::Technical => "technical",
     }
 }

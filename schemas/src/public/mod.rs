@@ -5,10 +5,11 @@
 //! words, spans become times, and where sealed fields stay out unless somebody asks for them and
 //! holds the keys. Times are RFC 3339 with milliseconds.
 
-mod call;
+pub(crate) mod call;
 mod other;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
 pub use call::{CallEventData, TryData};
 

@@ -92,7 +92,7 @@ impl Wire {
 
     /// Whether more waits to be received than one turn takes.
     pub fn has_more(&self) -> bool {
-        self.unread || !self.failures.is_empty()
+        self.unread || self.tcp.has_more() || !self.failures.is_empty()
     }
 
     /// Sends one message, whole. What fails is told by the next [`Wire::receive`].
@@ -119,7 +119,7 @@ impl Wire {
             UDP => self.unread = true,
             tcp::LISTENER => self.tcp.accept(registry),
             Token(token) if token >= FIRST_CONNECTION => {
-                self.tcp.is_ready(event, registry, &mut self.failures);
+                self.tcp.is_ready(event, &mut self.failures);
             }
             _ => {}
         }

@@ -1,28 +1,27 @@
 //! TCP: one connection for each peer, opened when something is to be sent, kept and used again,
-//! and closed when it cannot be read or never ends what it began to say.
+//! and closed when it cannot be read, never ends what it began to say, or says nothing while
+//! others want its place.
+
+mod connection;
 
 use crate::wire::{Arrival, FIRST_CONNECTION};
+use connection::{Connection, Opened};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sip::port::{Peer, Transport};
-use sip::stream::{Frame, Framer, PONG};
 use std::collections::{HashMap, VecDeque};
-use std::io::{Error, ErrorKind, Read, Write};
+use std::io::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The most connections. Beyond, who connects is turned away.
-const CONNECTIONS_MAX: usize = 1024;
-/// What may wait to be sent to one peer. Beyond, the peer does not read: the connection closes.
-const OUTGOING_BYTES_MAX: usize = 1 << 20;
+/// The most connections. Beyond, one that others opened and that says nothing makes room.
+pub const CONNECTIONS_MAX: usize = 1024;
 /// How long a message may take from its first byte to its last. A peer that needs longer, or drips
 /// bytes to keep us waiting, loses the connection.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked who takes too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What one read takes.
-const READ_BYTES: usize = 16 * 1024;
 
 pub const LISTENER: Token = Token(1);
 
@@ -32,18 +31,11 @@ pub struct Tcp {
     by_peer: HashMap<SocketAddr, Token>,
     next_token: usize,
     ready: Vec<Token>,
+    /// Whose connections were closed, to be told by the next `receive`.
+    lost: Vec<SocketAddr>,
     looked: Duration,
-}
-
-struct Connection {
-    stream: TcpStream,
-    peer: SocketAddr,
-    framer: Framer,
-    /// When the first byte came of the message whose last has not.
-    began: Option<Duration>,
-    outgoing: VecDeque<u8>,
-    connected: bool,
-    closed: bool,
+    /// Counts whole messages, so that it can be told who spoke last.
+    messages: u64,
 }
 
 impl Tcp {
@@ -56,7 +48,9 @@ impl Tcp {
             by_peer: HashMap::new(),
             next_token: FIRST_CONNECTION,
             ready: Vec::new(),
+            lost: Vec::new(),
             looked: Duration::ZERO,
+            messages: 0,
         })
     }
 
@@ -71,64 +65,59 @@ impl Tcp {
             Some(token) => *token,
             None => {
                 let stream = TcpStream::connect(peer)?;
-                self.keep(stream, peer, false, registry)?
+                self.keep(stream, peer, Opened::ByUs, registry)?
             }
         };
         let connection = self.connections.get_mut(&token).expect("by_peer names what is kept");
-        if connection.outgoing.len() + bytes.len() > OUTGOING_BYTES_MAX {
-            connection.closed = true;
-            self.ready.push(token);
-            return Err(Error::other("the peer does not take what is sent to it"));
-        }
-        connection.outgoing.extend(bytes);
-        if connection.connected {
-            connection.flush();
-            self.ready.push(token);
-        }
-        Ok(())
+        self.ready.push(token);
+        connection.send(bytes)
     }
 
     fn keep(
         &mut self,
         mut stream: TcpStream,
         peer: SocketAddr,
-        connected: bool,
+        opened: Opened,
         registry: &Registry,
     ) -> Result<Token, Error> {
-        if self.connections.len() >= CONNECTIONS_MAX {
+        if self.connections.len() >= CONNECTIONS_MAX && !self.make_room(opened) {
             return Err(Error::other(format!("{CONNECTIONS_MAX} connections are open already")));
         }
         let token = Token(self.next_token);
         self.next_token += 1;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        let connection = Connection {
-            stream,
-            peer,
-            framer: Framer::default(),
-            began: None,
-            outgoing: VecDeque::new(),
-            connected,
-            closed: false,
-        };
+        let connection = Connection::new(stream, peer, opened);
         self.connections.insert(token, connection);
         self.by_peer.insert(peer, token);
         Ok(token)
     }
 
+    /// Closes the connection of others that has been silent for longest; whether there was one. A
+    /// newcomer takes only the place of who never said anything, so that a crowd of strangers
+    /// cannot push a carrier out; what we want to send takes any.
+    fn make_room(&mut self, wanted: Opened) -> bool {
+        let theirs = self.connections.iter().filter(|(_, kept)| kept.opened == Opened::ByThem);
+        let silent = theirs.min_by_key(|(token, kept)| (kept.spoke, token.0));
+        let Some((&token, kept)) = silent else { return false };
+        if wanted == Opened::ByThem && kept.spoke > 0 {
+            return false;
+        }
+        let peer = kept.peer;
+        tracing::warn!(%peer, "a silent TCP connection is closed: another needs its place");
+        self.forget(token);
+        self.lost.push(peer);
+        true
+    }
+
     /// Takes note of what is ready: new connections, connections made, room to send.
-    pub fn is_ready(
-        &mut self,
-        event: &Event,
-        registry: &Registry,
-        failures: &mut VecDeque<(Peer, String)>,
-    ) {
+    pub fn is_ready(&mut self, event: &Event, failures: &mut VecDeque<(Peer, String)>) {
         let token = event.token();
         let Some(connection) = self.connections.get_mut(&token) else { return };
         if !connection.connected && event.is_writable() {
             let error = connection.stream.take_error().ok().flatten();
             if let Some(error) = error {
                 failures.push_back((tcp_peer(connection.peer), error.to_string()));
-                self.forget(token, registry);
+                self.forget(token);
                 return;
             }
             if connection.stream.peer_addr().is_ok() {
@@ -147,7 +136,7 @@ impl Tcp {
     pub fn accept(&mut self, registry: &Registry) {
         while let Ok((stream, peer)) = self.listener.accept() {
             let _ = stream.set_nodelay(true);
-            if let Err(error) = self.keep(stream, peer, true, registry) {
+            if let Err(error) = self.keep(stream, peer, Opened::ByThem, registry) {
                 tracing::warn!(%peer, %error, "a TCP connection is turned away");
             }
         }
@@ -160,25 +149,24 @@ impl Tcp {
             self.looked = now;
             ready.extend(self.close_unfinished(now));
         }
-        let mut gone = Vec::new();
         for token in ready {
             let Some(connection) = self.connections.get_mut(&token) else { continue };
-            if connection.connected {
-                connection.read(now, take);
+            if connection.connected && connection.read(now, &mut self.messages, take) {
+                self.ready.push(token);
             }
             if connection.closed {
-                gone.push(token);
+                let peer = self.forget(token);
+                self.lost.extend(peer);
             }
         }
-        for token in gone {
-            if let Some(connection) = self.connections.remove(&token) {
-                self.by_peer.retain(|_, kept| *kept != token);
-                take(Arrival::Failed(
-                    tcp_peer(connection.peer),
-                    "the connection was closed".into(),
-                ));
-            }
+        for peer in self.lost.drain(..) {
+            take(Arrival::Failed(tcp_peer(peer), "the connection was closed".into()));
         }
+    }
+
+    /// Whether some connection has more to read than one turn takes.
+    pub fn has_more(&self) -> bool {
+        !self.ready.is_empty() || !self.lost.is_empty()
     }
 
     /// Marks the connections whose message does not end as closed.
@@ -220,70 +208,14 @@ impl Tcp {
         self.connections.values().all(|connection| connection.outgoing.is_empty())
     }
 
-    fn forget(&mut self, token: Token, registry: &Registry) {
-        if let Some(mut connection) = self.connections.remove(&token) {
-            let _ = registry.deregister(&mut connection.stream);
-            self.by_peer.retain(|_, kept| *kept != token);
+    /// Closes it. The kernel no longer reports what is closed.
+    fn forget(&mut self, token: Token) -> Option<SocketAddr> {
+        let connection = self.connections.remove(&token)?;
+        // A peer may have opened another since.
+        if self.by_peer.get(&connection.peer) == Some(&token) {
+            self.by_peer.remove(&connection.peer);
         }
-    }
-}
-
-impl Connection {
-    fn flush(&mut self) {
-        while !self.outgoing.is_empty() {
-            let (front, _) = self.outgoing.as_slices();
-            match self.stream.write(front) {
-                Ok(0) => return self.closed = true,
-                Ok(written) => drop(self.outgoing.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.closed = true,
-            }
-        }
-    }
-
-    fn read(&mut self, now: Duration, take: &mut impl FnMut(Arrival<'_>)) {
-        let mut buffer = [0; READ_BYTES];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return self.closed = true,
-                Ok(length) => {
-                    self.framer.push(&buffer[..length]);
-                    if !self.hand_over(now, take) {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.closed = true,
-            }
-        }
-    }
-
-    /// Whether the stream can be read on.
-    fn hand_over(&mut self, now: Duration, take: &mut impl FnMut(Arrival<'_>)) -> bool {
-        loop {
-            match self.framer.next() {
-                Ok(Some(Frame::Message(bytes))) => {
-                    self.began = None;
-                    take(Arrival::Message(tcp_peer(self.peer), bytes));
-                }
-                Ok(Some(Frame::Ping)) => {
-                    self.outgoing.extend(PONG);
-                    self.flush();
-                }
-                Ok(None) => {
-                    let holds_some = self.framer.unfinished() > 0;
-                    self.began = holds_some.then(|| self.began.unwrap_or(now));
-                    return true;
-                }
-                Err(broken) => {
-                    tracing::warn!(peer = %self.peer, %broken, "a TCP connection is closed");
-                    self.closed = true;
-                    return false;
-                }
-            }
-        }
+        Some(connection.peer)
     }
 }
 

@@ -31,7 +31,8 @@ impl Loop {
         let mut events = Events::with_capacity(16);
         while !done(self) {
             assert!(start.elapsed() < PATIENCE, "nothing came");
-            self.poll.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+            let wait = if self.wire.has_more() { 0 } else { 20 };
+            self.poll.poll(&mut events, Some(Duration::from_millis(wait))).unwrap();
             for event in &events {
                 self.wire.is_ready(event, self.poll.registry());
             }
@@ -157,6 +158,84 @@ fn a_connection_that_ends_its_messages_stays_however_long_it_is_silent() {
     stream.write_all(message("").as_bytes()).unwrap();
     here.until(|here| here.messages.len() == 3);
     assert_eq!((here.wire.tcp.count(), here.failures.len()), (1, 0));
+}
+
+/// A crowd as large as the wire takes, of which nobody says anything.
+fn a_silent_crowd(here: &mut Loop) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for size in 1..=tcp::CONNECTIONS_MAX {
+        crowd.push(TcpStream::connect(here.wire.local()).unwrap());
+        here.until(|here| here.wire.tcp.count() == size);
+    }
+    crowd
+}
+
+#[test]
+fn a_silent_crowd_keeps_nobody_from_being_heard_nor_us_from_calling() {
+    let mut here = Loop::new();
+    let crowd = a_silent_crowd(&mut here);
+    let mut carrier = TcpStream::connect(here.wire.local()).unwrap();
+    carrier.write_all(message("1").as_bytes()).unwrap();
+    here.until(|here| here.messages.len() == 1);
+    // The one that has been silent for longest made room, and the user agent is told.
+    assert_eq!(here.failures[0].address, crowd[0].local_addr().unwrap());
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    here.send(Transport::Tcp, listener.local_addr().unwrap(), message("2").as_bytes());
+    let (mut stream, _) = listener.accept().unwrap();
+    here.until(|here| here.wire.tcp.is_flushed());
+    let mut got = vec![0; message("2").len()];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(here.failures[1].address, crowd[1].local_addr().unwrap());
+    assert_eq!((here.wire.tcp.count(), here.failures.len()), (tcp::CONNECTIONS_MAX, 2));
+
+    carrier.write_all(message("3").as_bytes()).unwrap();
+    here.until(|here| here.messages.len() == 2);
+}
+
+#[test]
+fn strangers_do_not_push_out_who_has_spoken() {
+    let mut here = Loop::new();
+    let mut crowd = a_silent_crowd(&mut here);
+    for stranger in &mut crowd {
+        stranger.write_all(message("").as_bytes()).unwrap();
+    }
+    here.until(|here| here.messages.len() == tcp::CONNECTIONS_MAX);
+    let mut newcomer = TcpStream::connect(here.wire.local()).unwrap();
+    newcomer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let turned_away = std::thread::spawn(move || newcomer.read(&mut [0; 8]).unwrap_or(0));
+    here.until(|_| turned_away.is_finished());
+    assert_eq!(turned_away.join().unwrap(), 0);
+    assert_eq!((here.wire.tcp.count(), here.failures.len()), (tcp::CONNECTIONS_MAX, 0));
+}
+
+#[test]
+fn who_pings_and_never_reads_is_closed() {
+    let mut here = Loop::new();
+    let mut stream = TcpStream::connect(here.wire.local()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let pings = b"\r\n\r\n".repeat(4096);
+    let start = Instant::now();
+    while here.failures.is_empty() {
+        assert!(start.elapsed() < PATIENCE, "still open");
+        while stream.write(&pings).is_ok_and(|written| written == pings.len()) {}
+        let turns = std::cell::Cell::new(0);
+        here.until(|_| turns.replace(turns.get() + 1) == 1);
+    }
+    assert_eq!(here.wire.tcp.count(), 0);
+}
+
+#[test]
+fn a_flood_on_one_connection_does_not_keep_the_others_waiting() {
+    let mut here = Loop::new();
+    let mut flood = TcpStream::connect(here.wire.local()).unwrap();
+    let many = message("").repeat(40_000);
+    let writer = std::thread::spawn(move || flood.write_all(many.as_bytes()).map(|()| flood));
+    here.until(|here| !here.messages.is_empty());
+    // One turn hands over what it may, not all that has come.
+    assert!(here.messages.len() < 10_000, "{}", here.messages.len());
+    here.until(|here| here.messages.len() == 40_000);
+    writer.join().unwrap().unwrap();
 }
 
 #[test]
