@@ -1,6 +1,7 @@
 //! The list read: good rows become durable items, bad ones are kept with line and reason.
 
 use super::DialOptions;
+use crate::signals::StopRequests;
 use anyhow::{Context, Result};
 use campaign::sheet::{Rejected, Sheet, SheetOptions};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +10,7 @@ use node::list::{LoadedRun, Row, Taken};
 use schemas::CalleeKey;
 use std::collections::HashSet;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// So many rejected rows are kept to be told; of more, only how many there are.
@@ -28,11 +30,15 @@ pub struct Intake {
 
 impl Intake {
     /// Reads the list into the node's log.
+    ///
+    /// # Errors
+    /// The list or the log cannot be read or written, or somebody asked to stop before its end.
     pub fn read(
         path: &Path,
         batch: &str,
         options: &DialOptions,
         prepared: &mut Prepared,
+        stop: &StopRequests,
     ) -> Result<Self> {
         let named = || format!("the list {} cannot be read", path.display());
         let file = File::open(path).with_context(named)?;
@@ -40,7 +46,8 @@ impl Intake {
         let bar = bar(length);
         let sheet_options =
             SheetOptions { numbering: options.numbering, ..SheetOptions::default() };
-        let sheet = Sheet::open(bar.wrap_read(file), sheet_options).with_context(named)?;
+        let sheet = Sheet::open(Stoppable { list: bar.wrap_read(file), stop }, sheet_options)
+            .with_context(named)?;
 
         let mut loading = prepared.load(batch, options.again)?;
         let mut callees = HashSet::new();
@@ -74,6 +81,21 @@ impl Intake {
         bar.finish_and_clear();
         let run = loading.finish()?;
         Ok(Self { run, callees, rejected, rejected_count })
+    }
+}
+
+/// The list, up to where somebody asks to stop. A list may be a pipe, and never end.
+struct Stoppable<'a, R> {
+    list: R,
+    stop: &'a StopRequests,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.stop.count() {
+            0 => self.list.read(buffer),
+            _ => Err(std::io::Error::other("stopped before its end")),
+        }
     }
 }
 

@@ -120,7 +120,13 @@ pub fn run(options: &DialOptions, stop: &StopRequests) -> Result<Finished> {
         );
     }
     let batch = batch_name(options)?;
-    let intake = Intake::read(&options.list, &batch, options, &mut prepared)?;
+    let intake = match Intake::read(&options.list, &batch, options, &mut prepared, stop) {
+        Err(_) if stop.count() > 0 => {
+            tracing::warn!("stopped while the list was read: nobody of it was called");
+            return Ok(Finished::Stopped);
+        }
+        intake => intake?,
+    };
     prepared.run(batch_options(options, &batch, intake.run.run, prompt_ms), intake.run.clone());
     let node = prepared.start()?;
     if node.unfinished > 0 {
@@ -150,7 +156,7 @@ fn wait(node: &Node, progress: &Progress, stop: &StopRequests) -> Result<Finishe
                 Notice::Idle if heard_stops > 0 => return Ok(Finished::Stopped),
                 Notice::Idle => return Ok(Finished::All),
                 Notice::Stopped(why) => bail!("the engine has stopped: {why}"),
-                Notice::Answer(..) => {}
+                Notice::Answer(..) | Notice::Partition(..) => {}
             }
         }
         progress.look(node);

@@ -7,7 +7,7 @@
 //! as it may still be open.
 
 use crate::slots::Slot;
-use crate::{Now, Switchboard};
+use crate::{Now, Past, Switchboard};
 use call::{Call, Effect, OpenDialog, Signal};
 use hashbrown::HashMap;
 use schemas::call::CallEvent;
@@ -59,6 +59,21 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// redialled. Whether it was open until now.
     pub fn leave(&mut self, call: CallId) -> bool {
         self.recovery.open.remove(&call).is_some()
+    }
+
+    /// Takes in what is known of a call from before. One that cannot be followed is left alone, and
+    /// said; the others go on.
+    pub fn recall(&mut self, past: Past) {
+        let lost = match past {
+            Past::Beyond(call) => {
+                self.leave(call);
+                return;
+            }
+            Past::Event(event) => self.replay(event).err(),
+        };
+        if let Some(Unfollowable { call, why }) = lost {
+            tracing::error!(%call, why, "left alone: its events cannot be followed");
+        }
     }
 
     /// Takes in an event of a call, in the order of the log, before the start.

@@ -175,17 +175,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         self.work.partitions.insert(partition, Partition::Owned { epoch });
         self.work.at_hand = Some(partition);
-        for past in past {
-            match past {
-                Past::Beyond(call) => drop(self.leave(call)),
-                Past::Event(event) => {
-                    if let Err(lost) = self.replay(event) {
-                        let why = lost.why;
-                        tracing::error!(call = %lost.call, why, "left alone: its events cannot be followed");
-                    }
-                }
-            }
-        }
+        past.into_iter().for_each(|past| self.recall(past));
         let open = self.start(now);
         self.work.at_hand = None;
         self.tell_of(partition, PartitionNews::Owned { open });
