@@ -81,28 +81,30 @@ impl Desk {
     /// # Errors
     /// [`Busy`]: nothing was done.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
-        self.hand_in(command, None, reply)
+        self.hand_in(command, None, None, reply)
     }
 
-    /// As [`Desk::submit`], of a call that another command ended before it came: it ends without
-    /// having been dialled.
+    /// As [`Desk::submit`], of a partition of the work that nodes share, and perhaps of a call that
+    /// another command ended before it came: it ends without having been dialled.
     ///
     /// # Errors
     /// [`Busy`]: nothing was done.
     #[cfg(feature = "kafka")]
-    pub fn submit_cancelled(
+    pub fn submit_of(
         &self,
         command: Command,
-        cancelled_by: CommandId,
+        cancelled_by: Option<CommandId>,
+        partition: Option<u32>,
         reply: Reply,
     ) -> Result<(), Busy> {
-        self.hand_in(command, Some(cancelled_by), reply)
+        self.hand_in(command, cancelled_by, partition, reply)
     }
 
     fn hand_in(
         &self,
         command: Command,
         cancelled_by: Option<CommandId>,
+        partition: Option<u32>,
         reply: Reply,
     ) -> Result<(), Busy> {
         // Ending calls makes room, and helps who drains.
@@ -129,6 +131,10 @@ impl Desk {
             (Command::PlaceCall(call), None) => Input::Place(ticket, call),
             (Command::PlaceCall(call), Some(by)) => Input::PlaceCancelled(ticket, call, by),
             (Command::EndCall(end), _) => Input::End(ticket, end),
+        };
+        let input = match partition {
+            Some(partition) => Input::Of(partition, Box::new(input)),
+            None => input,
         };
         match self.asker.ask(input) {
             true => Ok(()),

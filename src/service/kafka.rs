@@ -3,9 +3,10 @@
 use super::desk::Desk;
 use super::http::Door;
 use crate::config::Config;
-use crate::topics::{AtDesk, options};
+use crate::topics::{AtDesk, News, options};
 use anyhow::{Result, anyhow};
 use kafka::{Counts, Parts, Service};
+use media::prompt::Prompts;
 use node::Node;
 use schemas::Position;
 use std::fmt::Write;
@@ -13,22 +14,40 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::Reader;
+use switchboard::PartitionNews;
 
 /// How long the last events may take to reach the topic when the service ends.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
 
 /// The topics, when the configuration names any.
-pub struct Topics(Option<Service>);
+pub struct Topics {
+    service: Option<Service>,
+    news: Arc<News>,
+}
 
 impl Topics {
     /// Starts.
     ///
     /// # Errors
     /// The topics do not fit the configuration, or another store serves them.
-    pub fn start(config: &Config, node: &Node, desk: &Arc<Desk>, door: &Door) -> Result<Self> {
-        let Some(kafka) = &config.kafka else { return Ok(Self(None)) };
+    pub fn start(
+        config: &Config,
+        node: &Node,
+        desk: &Arc<Desk>,
+        prompts: Prompts,
+        door: &Door,
+    ) -> Result<Self> {
+        let news = Arc::new(News::default());
+        let Some(kafka) = &config.kafka else { return Ok(Self { service: None, news }) };
         let (reader, vault) = (node.reader.clone(), node.vault.clone());
-        let at_desk = AtDesk { desk: desk.clone(), reader: reader.clone(), vault: vault.clone() };
+        let at_desk = AtDesk {
+            desk: desk.clone(),
+            reader: reader.clone(),
+            vault: vault.clone(),
+            asker: node.asker(),
+            prompts,
+            news: news.clone(),
+        };
         let parts = Parts {
             options: options(kafka, &config.node.name)?,
             store: node.log_id().to_string(),
@@ -41,27 +60,32 @@ impl Topics {
         let service = Service::start(parts).map_err(|error| anyhow!(error.in_full()))?;
         let (counts, reader) = (service.counts(), node.reader.clone());
         let _ = door.more_metrics.set(Box::new(move || metrics(&counts, &*reader)));
-        Ok(Self(Some(service)))
+        Ok(Self { service: Some(service), news })
     }
 
     /// What nobody but a person can mend.
     pub fn fault(&self) -> Option<String> {
-        self.0.as_ref()?.fault()
+        self.service.as_ref()?.fault()
+    }
+
+    /// What became of a partition.
+    pub fn partition(&self, partition: u32, news: PartitionNews) {
+        self.news.heard(partition, news);
     }
 
     /// Takes no more commands.
     pub fn stop_taking(&self) {
-        self.0.iter().for_each(Service::stop_taking);
+        self.service.iter().for_each(Service::stop_taking);
     }
 
     /// Whether nothing is taken any more.
     pub fn has_stopped_taking(&self) -> bool {
-        self.0.as_ref().is_none_or(Service::has_stopped_taking)
+        self.service.as_ref().is_none_or(Service::has_stopped_taking)
     }
 
     /// Tells the last events, and ends.
     pub fn stop(self) {
-        if let Some(service) = self.0 {
+        if let Some(service) = self.service {
             service.stop(LAST_EVENTS);
         }
     }

@@ -16,6 +16,7 @@ use desk::{Bounds, Desk};
 use http::{Door, Front, Server};
 use kafka::Topics;
 use lookup::Lookup;
+use media::prompt::Prompts;
 use node::{Node, Notice, Prepared};
 use std::io::Write;
 use std::sync::Arc;
@@ -44,8 +45,8 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
     if let Some(http) = &http {
         say(&format!("HTTP on http://{}", http.local));
     }
-    let (node, desk) = start(config, &door)?;
-    let topics = Topics::start(config, &node, &desk, &door)?;
+    let (node, desk, prompts) = start(config, &door)?;
+    let topics = Topics::start(config, &node, &desk, prompts, &door)?;
     say(&format!("node {}: SIP on {}\nready", config.node.name, node.sip));
     let ended = serve(&node, &door, &desk, &topics, stop);
     door.stop();
@@ -59,7 +60,7 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
 }
 
 /// Opens the store, rebuilds the calls, and lets commands in.
-fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>)> {
+fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>, Prompts)> {
     let prompts = parts::prompts(config);
     let options = parts::node_options(config, prompts.clone())?;
     let master = privacy::service_master_key(&config.privacy.key_file)?;
@@ -83,10 +84,10 @@ fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>)> {
         desk: desk.clone(),
         lookup: Lookup::new(node.reader.clone(), node.vault.clone()),
         numbering: config.defaults.numbering,
-        prompts,
+        prompts: prompts.clone(),
         gateways: config.gateways.iter().map(|gateway| gateway.name.clone()).collect(),
     });
-    Ok((node, desk))
+    Ok((node, desk, prompts))
 }
 
 /// Where it can be reached, a line each, so that whoever starts it on port 0 can read it.
@@ -110,7 +111,8 @@ fn serve(
             Ok(Notice::Answer(ticket, answer)) => desk.answered(ticket, answer),
             Ok(Notice::Ended(_, ended)) => door.metrics.ended(ended.outcome),
             // Nobody has asked for any: commands over HTTP are the node's own work.
-            Ok(Notice::Partition(..) | Notice::Idle) => {}
+            Ok(Notice::Partition(partition, news)) => topics.partition(partition, news),
+            Ok(Notice::Idle) => {}
             Ok(Notice::Stopped(why)) => bail!("the engine has stopped: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the engine has stopped"),

@@ -4,8 +4,10 @@ use super::desk::Desk;
 use super::http::Door;
 use crate::config::Config;
 use anyhow::{Result, bail};
+use media::prompt::Prompts;
 use node::Node;
 use std::sync::Arc;
+use switchboard::PartitionNews;
 
 /// No topics.
 pub struct Topics;
@@ -15,7 +17,7 @@ impl Topics {
     ///
     /// # Errors
     /// The configuration names topics.
-    pub fn start(config: &Config, _: &Node, _: &Arc<Desk>, _: &Door) -> Result<Self> {
+    pub fn start(config: &Config, _: &Node, _: &Arc<Desk>, _: Prompts, _: &Door) -> Result<Self> {
         if config.kafka.is_some() {
             bail!(
                 "[kafka] needs a build with the feature `kafka`, which is on by default; or delete the section"
@@ -28,6 +30,9 @@ impl Topics {
     pub fn fault(&self) -> Option<String> {
         None
     }
+
+    /// Nobody shares partitions.
+    pub fn partition(&self, _: u32, _: PartitionNews) {}
 
     /// Nothing is taken.
     pub fn stop_taking(&self) {}

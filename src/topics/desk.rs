@@ -2,13 +2,16 @@
 
 use crate::service::desk::{self, Desk};
 use kafka::{Busy, Reply, Verdict};
+use media::prompt::Prompts;
+use node::Asker;
 use node::vault::NodeVault;
 use schemas::call::CallEvent;
 use schemas::commands::Command;
 use schemas::{CallId, CalleeKey, CommandId, Event, Pseudonyms, Revision, StreamId};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use store::Reader;
-use switchboard::Answer;
+use switchboard::{Answer, GiveUp, PartitionNews};
 
 /// The desk, with the log and the secrets that tell whose a command is.
 pub struct AtDesk {
@@ -18,6 +21,44 @@ pub struct AtDesk {
     pub reader: Arc<dyn Reader>,
     /// Names callees.
     pub vault: NodeVault,
+    /// The shard, for partitions.
+    pub asker: Asker,
+    /// What can be played.
+    pub prompts: Prompts,
+    /// What became of partitions.
+    pub news: Arc<News>,
+}
+
+/// What became of partitions, from the loop that hears it to the thread that asks.
+#[derive(Default)]
+pub struct News {
+    gone: Mutex<Vec<u32>>,
+    failed: Mutex<Vec<(Instant, u32)>>,
+}
+
+/// A partition that could not be taken over is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl News {
+    /// Takes note of it.
+    pub fn heard(&self, partition: u32, news: PartitionNews) {
+        match news {
+            PartitionNews::Owned { open } => tracing::info!(partition, open, "owned"),
+            PartitionNews::Failed(why) => {
+                tracing::warn!(partition, why, "cannot be taken over: again soon");
+                locked(&self.failed).push((Instant::now() + AGAIN, partition));
+            }
+            PartitionNews::GivenUp => locked(&self.gone).push(partition),
+            PartitionNews::Lost { epoch } => {
+                tracing::warn!(partition, epoch, "another node has taken it over");
+                locked(&self.gone).push(partition);
+            }
+        }
+    }
+}
+
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl kafka::Desk for AtDesk {
@@ -41,18 +82,42 @@ impl kafka::Desk for AtDesk {
         &self,
         command: Command,
         cancelled_by: Option<CommandId>,
-        _partition: Option<u32>,
+        partition: Option<u32>,
         reply: Reply,
     ) -> Result<(), Busy> {
+        if let Command::PlaceCall(call) = &command
+            && let Some(name) = call.prompt.as_deref().filter(|n| self.prompts.get(n).is_none())
+        {
+            reply(Verdict::Refused(format!("there is no prompt named {name}")));
+            return Ok(());
+        }
         let reply: desk::Reply = Box::new(|answer| reply(verdict(answer)));
-        let submitted = match cancelled_by {
-            Some(by) => self.desk.submit_cancelled(command, by, reply),
-            None => self.desk.submit(command, reply),
-        };
+        let submitted = self.desk.submit_of(command, cancelled_by, partition, reply);
         submitted.map_err(|busy| match busy {
             desk::Busy::Full => Busy::Full,
             desk::Busy::Stopping => Busy::Stopping,
         })
+    }
+
+    fn own(&self, partitions: &[u32]) {
+        // One that is given up again must not come by itself.
+        locked(&self.news.failed).retain(|(_, partition)| !partitions.contains(partition));
+        self.asker.own(partitions.iter().copied());
+    }
+
+    fn give_up(&self, partitions: &[u32], at_once: bool) {
+        locked(&self.news.failed).retain(|(_, partition)| !partitions.contains(partition));
+        let how = if at_once { GiveUp::Leave } else { GiveUp::Drain };
+        self.asker.give_up(partitions.iter().copied(), how);
+    }
+
+    fn given_up(&self) -> Vec<u32> {
+        let mut failed = locked(&self.news.failed);
+        let now = Instant::now();
+        let due: Vec<u32> = failed.extract_if(.., |(at, _)| *at <= now).map(|(_, p)| p).collect();
+        drop(failed);
+        self.asker.own(due);
+        std::mem::take(&mut *locked(&self.news.gone))
     }
 }
 

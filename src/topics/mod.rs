@@ -2,7 +2,7 @@
 
 mod desk;
 
-pub use desk::AtDesk;
+pub use desk::{AtDesk, News};
 
 use crate::config::{KafkaConfig, Partitions, Security};
 use anyhow::Result;

@@ -127,6 +127,14 @@ impl Desk for Nobody {
     ) -> Result<(), Busy> {
         Err(Busy::Full)
     }
+
+    fn own(&self, _: &[u32]) {}
+
+    fn give_up(&self, _: &[u32], _: bool) {}
+
+    fn given_up(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Tells the whole log as that of another node, from its beginning.

@@ -32,7 +32,8 @@ impl Hop<'_> {
     /// committed.
     pub fn run(&self) -> Result<(), Error> {
         let options = self.options;
-        let mut intake = Intake::join(options, "hop", &options.group, &options.topics.commands)?;
+        let mut intake =
+            Intake::join(options, "hop", &options.group, &options.topics.commands, false)?;
         let outbox = Outbox::open(options, "hop")?;
         while !self.stop.intake() {
             for (partition, offset) in outbox.arrived()? {

@@ -4,10 +4,11 @@
 use crate::offsets::Offsets;
 use crate::relay::enqueue;
 use crate::{Error, Options};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,40 +36,49 @@ pub(crate) struct Membership {
     offsets: Mutex<Offsets>,
     changes: Mutex<Vec<Change>>,
     commit_failed: AtomicBool,
+    /// Whether partitions that are wanted back are kept until they are let go.
+    keeps: bool,
+    wanted: Mutex<Option<TopicPartitionList>>,
+    closing: AtomicBool,
 }
 
 /// Partitions that came or went.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Came(Vec<i32>),
+    /// They are wanted back, and nobody gets them before [`Intake::let_go`].
+    Wanted(Vec<i32>),
     Went(Vec<i32>),
 }
 
 impl ClientContext for Membership {}
 
 impl ConsumerContext for Membership {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let ids = |list: &TopicPartitionList| -> Vec<i32> {
-            list.elements().iter().map(|element| element.partition()).collect()
-        };
-        match rebalance {
-            Rebalance::Assign(list) => self.change(Change::Came(ids(list))),
-            Rebalance::Revoke(list) => {
-                let gone = ids(list);
-                let mut offsets = self.offsets();
-                // So that the next owner reads as little as possible again. When the group has
-                // thrown us out there is nothing to commit to.
-                if !consumer.assignment_lost()
-                    && let Some(due) = offsets.due(&self.topic, Some(&gone))
-                    && let Err(error) = consumer.commit(&due, CommitMode::Sync)
-                {
-                    tracing::info!(%error, "offsets of partitions that went were not committed");
-                }
-                gone.iter().for_each(|partition| offsets.give_up(*partition));
-                drop(offsets);
-                self.change(Change::Went(gone));
+    /// The partitions of a group are given back one by one (cooperative), and when we say so: the
+    /// group waits for us, and others go on meanwhile.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.change(Change::Came(ids(list)));
+                self.note("taking partitions", consumer.incremental_assign(list));
             }
-            Rebalance::Error(error) => tracing::warn!(%error, "the group has trouble"),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                let keeps = self.keeps && !self.closing.load(Ordering::Acquire);
+                if keeps && !consumer.assignment_lost() {
+                    self.note("pausing partitions", consumer.pause(list));
+                    *self.wanted() = Some(list.clone());
+                    self.change(Change::Wanted(ids(list)));
+                } else {
+                    *self.wanted() = None;
+                    self.let_go(consumer, list);
+                }
+            }
+            code => tracing::warn!(?code, "the group has trouble"),
         }
     }
 
@@ -81,6 +91,32 @@ impl ConsumerContext for Membership {
 }
 
 impl Membership {
+    fn let_go(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let gone = ids(list);
+        let mut offsets = self.offsets();
+        // So that the next owner reads as little as possible again. When the group has thrown us
+        // out there is nothing to commit to.
+        if !consumer.assignment_lost()
+            && let Some(due) = offsets.due(&self.topic, Some(&gone))
+        {
+            self.note("committing what went", consumer.commit(&due, CommitMode::Sync));
+        }
+        gone.iter().for_each(|partition| offsets.give_up(*partition));
+        drop(offsets);
+        self.note("giving partitions back", consumer.incremental_unassign(list));
+        self.change(Change::Went(gone));
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Option<TopicPartitionList>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, doing: &str, result: KafkaResult<()>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, topic = self.topic, "{doing}");
+        }
+    }
+
     fn offsets(&self) -> MutexGuard<'_, Offsets> {
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,8 +128,15 @@ impl Membership {
 }
 
 impl Intake {
-    /// A member of a group that shares the partitions of a topic.
-    pub fn join(options: &Options, role: &str, group: &str, topic: &str) -> Result<Self, Error> {
+    /// A member of a group that shares the partitions of a topic. With `keeps`, partitions that are
+    /// wanted back are kept until [`Intake::let_go`].
+    pub fn join(
+        options: &Options,
+        role: &str,
+        group: &str,
+        topic: &str,
+        keeps: bool,
+    ) -> Result<Self, Error> {
         let failed = || Error::client("joining the group");
         let mut config = options.consumer(role, group);
         config
@@ -102,8 +145,9 @@ impl Intake {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", SESSION.as_millis().to_string())
             .set("heartbeat.interval.ms", "2000");
-        let consumer: BaseConsumer<Membership> =
-            config.create_with_context(membership(topic)).map_err(failed())?;
+        let consumer: BaseConsumer<Membership> = config
+            .create_with_context(Membership { keeps, ..membership(topic) })
+            .map_err(failed())?;
         consumer.subscribe(&[topic]).map_err(failed())?;
         Ok(Self::new(consumer, topic))
     }
@@ -154,6 +198,15 @@ impl Intake {
     pub fn changes(&self) -> Vec<Change> {
         let changes = &self.consumer.context().changes;
         std::mem::take(&mut *changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives back the partitions that are wanted.
+    pub fn let_go(&self) {
+        let context = self.consumer.context();
+        let wanted = context.wanted().take();
+        if let Some(list) = wanted {
+            context.let_go(&self.consumer, &list);
+        }
     }
 
     /// A message is done with: whatever it stands for is durable.
@@ -210,6 +263,18 @@ impl Intake {
             tracing::warn!(%error, "offsets were not committed: commands will come again, and be recognised");
         }
     }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        // Closing waits until everything was given back.
+        self.consumer.context().closing.store(true, Ordering::Release);
+        self.let_go();
+    }
+}
+
+fn ids(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements().iter().map(|element| element.partition()).collect()
 }
 
 fn membership(topic: &str) -> Membership {

@@ -82,7 +82,7 @@ pub trait Desk: Send + Sync {
     /// The log cannot be read; why, for people.
     fn callee_of_call(&self, call: CallId) -> Result<Option<CalleeKey>, String>;
 
-    /// Hands a command in that stood in a partition of the work, if in any. `cancelled_by` is a
+    /// Hands a command in that stood in a partition which nodes share, if in any. `cancelled_by` is a
     /// command that came before it and wants its call ended: then it ends without having been
     /// dialled. `reply` is called once, unless this refuses.
     ///
@@ -95,4 +95,15 @@ pub trait Desk: Send + Sync {
         partition: Option<u32>,
         reply: Reply,
     ) -> Result<(), Busy>;
+
+    /// Serves partitions of the work from now on, which the group has given us. Commands of them
+    /// that are handed in wait until they are there.
+    fn own(&self, partitions: &[u32]);
+
+    /// Serves partitions no more: what was dialled goes on to its end first, or is hung up, `at_once`.
+    fn give_up(&self, partitions: &[u32], at_once: bool);
+
+    /// The partitions of which nothing is left here, of those that were told since it was asked
+    /// last.
+    fn given_up(&self) -> Vec<u32>;
 }

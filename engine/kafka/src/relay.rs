@@ -20,7 +20,7 @@ use rdkafka::util::IntoOpaque;
 use schemas::public::Include;
 use schemas::{Position, Vault};
 use serde_json::json;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::Reader;
 
@@ -50,11 +50,13 @@ pub(crate) struct Relay<'a> {
     pub include: Include,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
+    /// Whether it is ours to tell.
+    pub leads: &'a AtomicBool,
 }
 
 impl Relay<'_> {
-    /// Tells until it is stopped and everything is told, or something fails: then the next one
-    /// goes on from what was committed.
+    /// Tells until it is stopped and everything is told, or it is no more ours, or something fails:
+    /// then the next one goes on from what was committed.
     pub fn run(&self) -> Result<(), Error> {
         let topic = &self.options.topics.events;
         let looker = checkpoint::reader(self.options, "relay-reader")?;
@@ -79,7 +81,7 @@ impl Relay<'_> {
     fn tell(&self, way: &mut dyn Way, mut after: Position) -> Result<(), Error> {
         let mut teller = Teller::new(self.reader, self.vault, self.include);
         let mut noted = after;
-        loop {
+        while self.leads.load(Ordering::Acquire) {
             self.counts.relay_position.store(after.0, Ordering::Relaxed);
             let began = Instant::now();
             let (batch, reached) = self.gather(&mut teller, after)?;
@@ -100,6 +102,7 @@ impl Relay<'_> {
             self.stop.wait(PACE.saturating_sub(began.elapsed()));
             self.reader.wait(after, LOOK_EVERY)?;
         }
+        Ok(())
     }
 
     /// What is to be told next, and where the log was read to.

@@ -5,10 +5,10 @@ use crate::hop::Hop;
 use crate::relay::Relay;
 use crate::stop::Stop;
 use crate::work::Work;
-use crate::{Desk, Error, Options, topics};
+use crate::{Desk, Error, Options, Partitions, topics};
 use schemas::public::Include;
 use schemas::{Numbering, Vault};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -53,6 +53,8 @@ struct Shared {
     counts: Arc<Counts>,
     stop: Stop,
     fault: Mutex<Option<String>>,
+    leads: AtomicBool,
+    settled: AtomicBool,
     taking: AtomicUsize,
     telling: AtomicUsize,
 }
@@ -75,6 +77,8 @@ impl Service {
             counts: Arc::default(),
             stop: Stop::default(),
             fault: Mutex::default(),
+            leads: AtomicBool::new(parts.options.partitions != Partitions::Group),
+            settled: AtomicBool::new(false),
             taking: AtomicUsize::new(0),
             telling: AtomicUsize::new(0),
             parts,
@@ -105,7 +109,8 @@ impl Service {
 
     /// Whether nothing is taken any more.
     pub fn has_stopped_taking(&self) -> bool {
-        self.shared.taking.load(Ordering::Acquire) == 0
+        let settled = usize::from(self.shared.settled.load(Ordering::Acquire));
+        self.shared.taking.load(Ordering::Acquire) <= settled
     }
 
     /// Tells what the log holds by now, for so long at most, and ends.
@@ -196,13 +201,24 @@ impl Shared {
     fn work(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, numbering, desk, .. } = parts;
-        Work { options, store, numbering: *numbering, desk: &**desk, counts, stop }.run()
+        let (leads, settled) = (&self.leads, &self.settled);
+        let (numbering, desk) = (*numbering, &**desk);
+        Work { options, store, numbering, desk, counts, stop, leads, settled }.run()
     }
 
     fn relay(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, reader, vault, include, .. } = parts;
         let (reader, vault, include) = (&**reader, &**vault, *include);
-        Relay { options, store, reader, vault, include, counts, stop }.run()
+        let leads = &self.leads;
+        let relay = Relay { options, store, reader, vault, include, counts, stop, leads };
+        while !stop.relay() {
+            match leads.load(Ordering::Acquire) {
+                true => relay.run()?,
+                // Another node of the log tells it.
+                false => stop.wait(LOOK_EVERY),
+            }
+        }
+        Ok(())
     }
 }

@@ -9,12 +9,12 @@ use crate::headers::{self, Origin};
 use crate::intake::{Change, Intake, Outbox, Token};
 use crate::remembered::{self, Ending, Remembered};
 use crate::stop::Stop;
-use crate::{Busy, Desk, Error, Options, Verdict, checkpoint};
+use crate::{Busy, Desk, Error, Options, Partitions, Verdict, checkpoint};
 use rdkafka::message::{Message, OwnedHeaders, OwnedMessage};
 use schemas::commands::Command;
 use schemas::{CallId, CommandId, Numbering};
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,9 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long the engine is waited for at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How long calls of a partition that the group wants back may go on: less than the five minutes
+/// (`max.poll.interval.ms`) that the group waits for us.
+const LEAVE_WITHIN: Duration = Duration::from_secs(240);
 /// Sent for no message of ours: no partition has this number.
 const NOBODY: Token = (-1, 0);
 
@@ -37,6 +40,10 @@ pub(crate) struct Work<'a> {
     pub desk: &'a dyn Desk,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
+    /// Whether the relay is ours: of a log that nodes share, who has the first partition tells it.
+    pub leads: &'a AtomicBool,
+    /// Whether nothing more is handed to the engine, though partitions are kept.
+    pub settled: &'a AtomicBool,
 }
 
 impl Work<'_> {
@@ -57,6 +64,8 @@ impl Work<'_> {
             waiting: VecDeque::new(),
             open: HashMap::new(),
             bytes: 0,
+            leaving: BTreeSet::new(),
+            leave_by: Instant::now(),
         };
         while !self.stop.intake() {
             serving.turn()?;
@@ -70,7 +79,7 @@ impl Work<'_> {
         let looker = checkpoint::reader(options, "work-reader")?;
         let count = checkpoint::partition_count(&looker, options, topic)?;
         let Some(ours) = options.partitions.of(count) else {
-            return Intake::join(options, "work", &group, topic);
+            return Intake::join(options, "work", &group, topic, true);
         };
         if ours.is_empty() || *ours.end() >= count {
             let why = format!("it has {count} partitions, and kafka.partitions asks for others");
@@ -109,6 +118,9 @@ struct Serving<'a> {
     /// With the engine or waiting: the message, and which call it is for.
     open: HashMap<Token, Open>,
     bytes: usize,
+    /// Partitions that the group wants back, while calls of them are up.
+    leaving: BTreeSet<u32>,
+    leave_by: Instant,
 }
 
 struct Open {
@@ -123,11 +135,7 @@ impl Serving<'_> {
         for ending in self.remembered.follow(Duration::ZERO)? {
             self.waiting.push_back(task_of(&ending));
         }
-        for change in self.intake.changes() {
-            if let Change::Went(partitions) = change {
-                self.forget(&partitions);
-            }
-        }
+        self.follow_group();
         let is_stopping = self.hand_over();
         let full =
             !self.waiting.is_empty() || self.open.len() >= OPEN_MAX || self.bytes >= BYTES_MAX;
@@ -149,6 +157,42 @@ impl Serving<'_> {
             self.take(token, kept, read)?;
         }
         Ok(())
+    }
+
+    /// Partitions come at once, and go when their calls have ended.
+    fn follow_group(&mut self) {
+        let desk = self.work.desk;
+        for change in self.intake.changes() {
+            match change {
+                Change::Came(partitions) => {
+                    if partitions.contains(&0) {
+                        self.work.leads.store(true, Ordering::Release);
+                    }
+                    desk.own(&numbers(&partitions));
+                }
+                Change::Wanted(partitions) => {
+                    self.leaving = numbers(&partitions).into_iter().collect();
+                    self.leave_by = Instant::now() + LEAVE_WITHIN;
+                    desk.give_up(&numbers(&partitions), false);
+                }
+                Change::Went(partitions) => {
+                    if partitions.contains(&0) {
+                        self.work.leads.store(false, Ordering::Release);
+                    }
+                    self.leaving.clear();
+                    desk.give_up(&numbers(&partitions), true);
+                    self.forget(&partitions);
+                }
+            }
+        }
+        let given_up = desk.given_up();
+        if self.leaving.is_empty() {
+            return;
+        }
+        self.leaving.retain(|partition| !given_up.contains(partition));
+        if self.leaving.is_empty() || Instant::now() >= self.leave_by {
+            self.intake.let_go();
+        }
     }
 
     /// Takes in a message.
@@ -176,14 +220,15 @@ impl Serving<'_> {
 
     /// Hands over what waits, as far as the engine takes it. Whether it is stopping.
     fn hand_over(&mut self) -> bool {
+        let shared = self.work.options.partitions == Partitions::Group;
         while let Some(task) = self.waiting.pop_front() {
             let (tell, source) = (self.tell.clone(), task.source);
             // Nobody hears it any more only when this thread has ended.
             let reply = Box::new(move |verdict| drop(tell.send((source, verdict))));
             let kept = task.clone();
             let partition = match source {
-                Source::Message((partition, _)) => u32::try_from(partition).ok(),
-                Source::Remembered(_) => None,
+                Source::Message((partition, _)) if shared => u32::try_from(partition).ok(),
+                _ => None,
             };
             let Task { command, cancelled_by, .. } = task;
             if let Err(busy) = self.work.desk.submit(command, cancelled_by, partition, reply) {
@@ -334,8 +379,19 @@ impl Serving<'_> {
         self.outbox.flush()?;
         self.settle()?;
         self.intake.commit_last();
+        self.work.settled.store(true, Ordering::Release);
+        // Calls are up: whoever got their partitions would end them as unknown.
+        while self.work.options.partitions == Partitions::Group && !self.work.stop.relay() {
+            self.intake.pause(true)?;
+            self.intake.next(LOOK_EVERY)?;
+            self.follow_group();
+        }
         Ok(())
     }
+}
+
+fn numbers(partitions: &[i32]) -> Vec<u32> {
+    partitions.iter().filter_map(|partition| u32::try_from(*partition).ok()).collect()
 }
 
 fn read<M: Message>(message: &M, numbering: &Numbering) -> Result<Command, (String, String)> {

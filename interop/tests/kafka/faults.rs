@@ -14,13 +14,13 @@ use std::time::Duration;
 /// As in `killed.rs`: what the callees do, by the ends of their numbers; each ends by itself.
 const KINDS: [&str; 5] = ["99920005", "99911100", "99921120", "99948605", "99980100"];
 
-fn commands(from: usize, to: usize) -> Vec<Value> {
+pub fn commands(from: usize, to: usize) -> Vec<Value> {
     let phone = |n: usize| format!("+1{}{:02}{}", 212 + n / 100, n % 100, KINDS[n % KINDS.len()]);
     (from..to).map(|n| place_to(&format!("c{n}"), &phone(n))).collect()
 }
 
 /// One last end for each command, one Call-ID for each try, and nobody called twice.
-fn check_once(world: &World, events: &Events, commands: usize) {
+pub fn check_once(world: &World, events: &Events, commands: usize) {
     events.check();
     assert_eq!(events.outcomes().len(), commands);
     let mut tries = BTreeMap::new();

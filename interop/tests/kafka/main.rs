@@ -4,4 +4,5 @@
 mod commands;
 mod events;
 mod faults;
+mod nodes;
 mod world;

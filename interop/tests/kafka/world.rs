@@ -28,6 +28,8 @@ pub struct World {
     pub kafka: String,
     /// More of `[node]`.
     pub node: String,
+    /// Where events are kept; a log of each node's own when absent.
+    pub store: Option<String>,
 }
 
 impl World {
@@ -49,6 +51,7 @@ impl World {
             prefix: format!("t{}-{number}.", std::process::id()),
             kafka: String::new(),
             node: String::new(),
+            store: None,
         };
         let partitions = PARTITIONS.to_string();
         let made = world.callfold("n1", &["kafka", "topics"], &["--partitions", &partitions]);
@@ -71,8 +74,10 @@ impl World {
             self.kafka,
         );
         let config = config(node, node, self.carrier.addr, &kafka);
+        let store = self.store.clone().unwrap_or_else(|| format!("log:{node}/log"));
         let store = format!(
-            "[store]\nurl = \"log:{node}/log\"\n[privacy]\nkey_file = \"master.key\"\ncallee_key_file = \"callee.key\"\n[defaults]\nregion = \"US\"\nmax_talk_s = 0.2\n"
+            "[store]\nurl = \"{store}\"\n[privacy]\nkey_file = \"master.key\"\n\
+             callee_key_file = \"callee.key\"\n[defaults]\nregion = \"US\"\nmax_talk_s = 0.2\n"
         );
         config.replace("[http]", &format!("{}\n[http]", self.node)) + &store
     }
