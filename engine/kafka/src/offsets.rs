@@ -88,9 +88,7 @@ mod tests {
     use super::*;
 
     fn mark(offsets: &Offsets) -> Option<i64> {
-        let due = offsets.due("t", None)?;
-        let at = due.elements()[0].offset().to_raw();
-        at
+        offsets.due("t", None)?.elements().first()?.offset().to_raw()
     }
 
     #[test]
