@@ -6,6 +6,7 @@
 //! - `relay`: tells the log to the topic of events, exactly once where the brokers have
 //!   transactions.
 //! - [`dead`]: what could not be read or accepted, kept and re-driven.
+//! - [`plain`]: a producer and a consumer as anybody would write them, to show the topics.
 //! - [`topics`]: makes the topics, and looks whether they are as they must be.
 //!
 //! Offsets prove nothing here: a command that comes twice is recognised by its `command_id`, an
@@ -23,6 +24,7 @@ mod intake;
 mod offsets;
 mod options;
 mod partitioner;
+pub mod plain;
 mod relay;
 mod remembered;
 mod resume;
