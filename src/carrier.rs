@@ -179,6 +179,7 @@ fn options(arguments: CarrierArgs) -> Result<Options> {
         delay: Duration::from_millis(arguments.delay_ms),
         jitter: Duration::from_millis(arguments.jitter_ms),
         invites_per_second: arguments.limit,
+        refusals_per_10_000: 0,
         down: arguments.down,
     };
     let password = match &arguments.password_file {

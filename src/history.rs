@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail};
 use node::StoreUrl;
 use node::store_url::{Reading, open_to_read, read_folder};
-use node::vault::NodeVault;
 use schemas::event::DecodeError;
 use schemas::{Event, Position, Recorded, Revision, StreamId};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use store::keys::NodeVault;
 use store::{Reader, Stored};
 
 /// So many events are read at a time.

@@ -20,6 +20,7 @@ mod records;
 mod replay;
 mod service;
 mod signals;
+mod simulate;
 mod stores;
 #[cfg(feature = "kafka")]
 mod topics;

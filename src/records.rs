@@ -3,7 +3,6 @@
 use crate::history::{History, Place};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use node::vault::NodeVault;
 use projections::call_record::{CSV_HEADER, RecordRows};
 use projections::table::Style;
 use projections::{CallRecord, CallRecords, Summary};
@@ -11,6 +10,7 @@ use schemas::{CalleeKey, Outcome, Position, Pseudonyms, Timestamp, Vault};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::str::FromStr;
+use store::keys::NodeVault;
 
 /// Which records, and how they are printed.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use crate::history::{History, Place};
 use anyhow::{Context, Result, bail};
 use call::{Call, Effect};
-use node::vault::NodeVault;
 use projections::table::{Paint, Style};
 use schemas::call::CallEvent;
 use schemas::{CallId, Event, StreamId, Vault};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
+use store::keys::NodeVault;
 
 /// Prints every event of a call, the state after it, and the effects it asked for.
 pub fn run(place: &Place, id: CallId, style: &Style) -> Result<()> {

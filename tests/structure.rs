@@ -10,19 +10,22 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("pace", &[]),
-    ("sip", &[]),
+    ("sip", &["mutants"]),
     ("media", &[]),
-    ("call", &["schemas"]),
-    ("routing", &["schemas", "pace"]),
-    ("campaign", &["schemas", "pace"]),
-    ("store", &["schemas"]),
+    ("call", &["schemas", "mutants"]),
+    ("routing", &["schemas", "pace", "mutants"]),
+    ("campaign", &["schemas", "pace", "mutants"]),
+    ("store", &["schemas", "mutants"]),
     ("store_kurrent", &["schemas", "store"]),
     // For tests alone: KurrentDB's protocol.
     ("kurrent_server", &[]),
     ("projections", &["schemas"]),
     ("kafka", &["schemas", "store"]),
     // `store`: the batch it hands over is the store's own.
-    ("switchboard", &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store"]),
+    (
+        "switchboard",
+        &["schemas", "call", "routing", "campaign", "pace", "sip", "media", "store", "mutants"],
+    ),
     ("store_postgres", &["schemas", "store"]),
     (
         "node",
@@ -38,7 +41,25 @@ const ARROWS: &[(&str, &[&str])] = &[
             "media",
         ],
     ),
-    ("sim", &["sip", "media"]),
+    // The production code in a box; `mutants`: deliberate faults, for its own proof.
+    (
+        "sim",
+        &[
+            "schemas",
+            "call",
+            "routing",
+            "campaign",
+            "pace",
+            "switchboard",
+            "store",
+            "sip",
+            "media",
+            "projections",
+            "mutants",
+        ],
+    ),
+    // Nothing at all, but for the simulation's proof.
+    ("mutants", &[]),
     (
         "callfold",
         &[

@@ -25,7 +25,7 @@ pub struct Entry {
     /// Where it came from: `udp:127.0.0.1:5060`.
     pub source: Box<str>,
     /// The callee's plan, such as `busy`; what the carrier did by itself otherwise: `challenged`,
-    /// `over-limit`, `merged`, `refused-offer`, `full`.
+    /// `over-limit`, `no-way`, `merged`, `refused-offer`, `full`.
     pub plan: &'static str,
     /// When it came first.
     pub received_ms: u64,

@@ -5,8 +5,13 @@
 
 pub mod callee;
 pub mod carrier;
+pub mod checkers;
 pub mod exchange;
 pub mod grammar;
 pub mod ledger;
+pub mod run;
 pub mod seed;
+pub mod shrink;
 pub mod sound;
+pub mod story;
+pub mod world;

@@ -21,6 +21,7 @@ mod records;
 mod replay;
 mod run;
 mod schema;
+mod simulation;
 mod terminal;
 mod values;
 mod verify;
@@ -72,6 +73,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Carrier(Box<carrier::CarrierArgs>),
+    Sim(simulation::SimArgs),
     Log(log::LogArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
@@ -93,6 +95,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => arguments.run(),
         Command::Config(arguments) => arguments.run(),
         Command::Carrier(arguments) => Ok(carrier::run(*arguments)?),
+        Command::Sim(arguments) => arguments.run(),
         Command::Log(arguments) => arguments.run(),
         Command::Backup(arguments) => arguments.run(),
         Command::Restore(arguments) => arguments.run(),

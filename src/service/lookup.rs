@@ -1,12 +1,12 @@
 //! One call, read from its own stream: never by a walk through the log.
 
-use node::vault::NodeVault;
 use projections::CallRecord;
 use projections::call_record::RecordView;
 use schemas::call::CallEvent;
 use schemas::public::{EventLine, Include};
 use schemas::{CallId, CalleeKey, CommandId, Event, Recorded, Revision, StreamId, Vault};
 use std::sync::Arc;
+use store::keys::NodeVault;
 use store::{Reader, StoreError};
 
 /// So many events are read at a time.

@@ -4,13 +4,13 @@ use crate::service::desk::{self, Desk};
 use kafka::{Busy, Reply, Verdict};
 use media::prompt::Prompts;
 use node::Asker;
-use node::vault::NodeVault;
 use schemas::call::CallEvent;
 use schemas::commands::Command;
 use schemas::{CallId, CalleeKey, CommandId, Event, Pseudonyms, Revision, StreamId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use store::Reader;
+use store::keys::NodeVault;
 use switchboard::{Answer, GiveUp, PartitionNews};
 
 /// The desk, with the log and the secrets that tell whose a command is.

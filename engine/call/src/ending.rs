@@ -2,6 +2,7 @@
 
 use crate::facts::CallFacts;
 use crate::signal::Refused;
+use mutants::mutant;
 use schemas::call::{CallEnded, CallHungUp, CancelCause, HangUpCause, Try};
 use schemas::outcome::RetryClass;
 use schemas::{CallId, EndedBy, Outcome, Sealed, Timestamp, causes};
@@ -173,6 +174,8 @@ impl CallFacts {
             Some(status) => {
                 let cause = causes::cause(status);
                 let outcome = if self.rang() { cause.outcome_rung } else { cause.outcome };
+                let wrong = outcome == Outcome::Busy && mutant!("takes busy for a no");
+                let outcome = if wrong { Outcome::Rejected } else { outcome };
                 Verdict {
                     sip_status: Some(status),
                     ..Verdict::of(outcome, Some(cause.reason), Some(cause.ended_by), cause.retry)
@@ -227,7 +230,8 @@ impl CallFacts {
     /// the request (lessons 1), and one budget bounds all of a command's calls (lessons 2).
     fn redial_at(&self, class: RetryClass, at: Timestamp) -> Option<Timestamp> {
         let asked = &self.requested;
-        if asked.attempt >= asked.max_attempts {
+        let one_more = u16::from(mutant!("calls once too often"));
+        if asked.attempt >= asked.max_attempts + one_more {
             return None;
         }
         let by_rule = self.options.redial.of(class)?;
@@ -235,7 +239,8 @@ impl CallFacts {
             Some(ms) => Duration::from_millis(ms.into()),
             None => spread(by_rule, asked.first_call, asked.attempt, &asked.fingerprint),
         };
-        let due = at.after(delay);
+        let from = if mutant!("counts a redial from the request") { self.requested_at } else { at };
+        let due = from.after(delay);
         asked.deadline.is_none_or(|deadline| due < deadline).then_some(due)
     }
 }

@@ -13,6 +13,7 @@ use crate::signal::Signal;
 use crate::state::CallState;
 use crate::turn::Input::{self, Happened, Heard};
 use crate::turn::Turn;
+use mutants::mutant;
 use schemas::call::{
     CallAnswered, CallEvent, CallHeld, CallQueued, CallResumed, CancelCause, CancelIssued,
     DigitPressed, HangUpCause, HangUpConfirmed, LateAnswerReleased, PromptPlayed,
@@ -226,6 +227,8 @@ impl CallFacts {
     #[action]
     fn start_ring_timer(&mut self, turn: &mut Turn) {
         let since = self.proceeding_at.unwrap_or(self.requested_at);
+        let since =
+            if mutant!("counts ringing from the request") { self.requested_at } else { since };
         let span = Duration::from_millis(self.requested.ring_timeout_ms.into());
         turn.start(Timer::Ring, since, span);
     }
@@ -337,6 +340,9 @@ impl CallFacts {
             Heard(Signal::TimerFired(Timer::MaxTalk)) => turn.record(by_us(HangUpCause::MaxTalk)),
             Heard(Signal::PromptFinished { ms }) => {
                 turn.record(PromptPlayed { ms: *ms });
+                if mutant!("talks on after its prompt") {
+                    return Handled;
+                }
                 turn.record(by_us(HangUpCause::PromptPlayed))
             }
             Heard(Signal::Digit { digit, ms }) => {
@@ -359,6 +365,7 @@ impl CallFacts {
     fn start_talk_timer(&mut self, turn: &mut Turn) {
         let answered = self.answered_at.unwrap_or(self.requested_at);
         let span = Duration::from_millis(self.requested.max_talk_ms.into());
+        let span = if mutant!("talks for twice as long") { span * 2 } else { span };
         turn.start(Timer::MaxTalk, answered, span);
     }
 

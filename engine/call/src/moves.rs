@@ -5,6 +5,7 @@ use crate::facts::{CallFacts, TryFact};
 use crate::signal::{Cleared, HungUp, Refused};
 use crate::state::CallState;
 use crate::turn::Turn;
+use mutants::mutant;
 use schemas::call::{
     CallAnswered, CallEnded, CallEvent, CallHungUp, CallProceeding, CallRang, DialStarted,
     EarlyMediaStarted, HangUpCause, TryFailed,
@@ -77,7 +78,9 @@ impl CallFacts {
     /// Another gateway may try on a carrier's fault only, and never once it rang.
     pub(crate) fn refuse(&self, refused: &Refused, turn: &mut Turn) -> Outcome<CallState> {
         let tries_left = self.tries.len() < usize::from(self.options.tries_max);
-        if !refused.carrier_fault || self.rang() || !tries_left {
+        let rang = self.rang() && !mutant!("tries on although it rang");
+        let theirs = !refused.carrier_fault && !mutant!("tries on after the callee's word");
+        if theirs || rang || !tries_left {
             return turn.record(self.ended_refused(refused, turn.now()));
         }
         let reason = match refused.status {
@@ -104,14 +107,18 @@ impl CallFacts {
             q850: hung_up.q850,
             detail: hung_up.detail.clone(),
         };
+        let twice = mutant!("ends twice");
         let ended = (!self.wants_audio()).then(|| self.ended_after(&event, turn.now(), turn.now()));
         turn.record(event);
+        if let Some(ended) = ended.clone().filter(|_| twice) {
+            turn.record(ended);
+        }
         ended.map_or(Handled, |ended| turn.record(ended))
     }
 
     pub(crate) fn close(&mut self, hung_up: &CallHungUp, turn: &mut Turn) -> Outcome<CallState> {
         self.hung_up = Some(Arc::new((hung_up.clone(), turn.now())));
-        let bye_out = hung_up.by == EndedBy::Us;
+        let bye_out = hung_up.by == EndedBy::Us && !mutant!("thinks that they hung up");
         if bye_out {
             turn.effects.push(Effect::SendBye);
         }

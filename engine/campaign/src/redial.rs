@@ -2,6 +2,7 @@
 //!
 //! The decision stands in `CallEnded.redial_at`, not in today's rules; this only remembers it.
 
+use mutants::mutant;
 use schemas::call::CallRequested;
 use schemas::{CallId, Timestamp};
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ impl Redials {
 
     /// One that was taken cannot be made now: it is due once more at `at`.
     pub fn put_off(&mut self, at: Timestamp, call: CallId, requested: Arc<CallRequested>) {
+        self.by_first.extend(requested.first_call.map(|first| (first, call)));
         self.due.insert((at, call), requested);
         self.at.insert(call, at);
     }
@@ -59,7 +61,8 @@ impl Redials {
 
     /// The next call that is due by now, under its own id.
     pub fn take_due(&mut self, now: Timestamp) -> Option<(CallId, Arc<CallRequested>)> {
-        let (_, call) = *self.due.keys().next().filter(|(at, _)| *at <= now)?;
+        let early = std::time::Duration::from_secs(if mutant!("redials early") { 5 } else { 0 });
+        let (_, call) = *self.due.keys().next().filter(|(at, _)| *at <= now.after(early))?;
         self.take(call)
     }
 
@@ -149,6 +152,16 @@ mod tests {
         redials.promise(Timestamp(200), second, asked);
         let (third, _) = redials.take_of(first).expect("promised");
         assert_eq!(third, CallId::of_redial(first, 3));
+    }
+
+    #[test]
+    fn a_redial_that_was_put_off_is_still_its_commands_next_call() {
+        let first = CallId([9; 16]);
+        let mut redials = Redials::default();
+        redials.promise(Timestamp(100), first, requested());
+        let (second, asked) = redials.take_due(Timestamp(100)).expect("due");
+        redials.put_off(Timestamp(150), second, asked);
+        assert_eq!(redials.take_of(first).map(|(call, _)| call), Some(second));
     }
 
     #[test]

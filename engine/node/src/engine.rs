@@ -2,13 +2,12 @@
 
 use crate::clock::Clock;
 use crate::dns::Dns;
+use crate::errands::Errands;
 use crate::history::past;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
-use crate::partitions::Taker;
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::store_url::{OpenStore, Secrets, StoreUrl};
-use crate::vault::NodeVault;
 use crate::wire::{BindError, Wire};
 use campaign::{Batch, BatchOptions};
 use media::port::{MediaHeard, MediaOrder};
@@ -28,6 +27,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
+use store::keys::NodeVault;
 use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, StoreId, Stored};
 use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
 
@@ -207,8 +207,9 @@ impl Prepared {
             })
             .map_err(system("a thread for names"))?
         };
-        let taker = Taker::start(self.store.partitions.clone(), inbox.clone())
-            .map_err(system("a thread for partitions"))?;
+        let partitions = self.store.partitions.clone();
+        let errands = Errands::start(partitions, reader.clone(), inbox.clone())
+            .map_err(system("a thread to ask the store"))?;
         let stream = StreamId::node(self.folder.node());
         let started = NodeStarted {
             name: self.folder.node().to_owned(),
@@ -234,7 +235,7 @@ impl Prepared {
             board,
             media: PumpMedia(pump),
             dns,
-            taker,
+            errands,
             appender,
             reader: reader.clone(),
             notices,

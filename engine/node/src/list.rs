@@ -1,10 +1,10 @@
 //! A list's rows become items: durable, all of them, before the first is dialled.
 
 use crate::store_url::OpenStore;
-use crate::vault::NodeVault;
 use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{CalleeKey, Event, Pseudonyms, Revision, StreamId, Timestamp, Vault};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use store::keys::NodeVault;
 use store::{Append, AppendError, Batch, Expected, NewEvent, StoreError};
 
 /// So many items become durable together.

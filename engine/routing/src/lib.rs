@@ -8,6 +8,7 @@ mod gateway;
 pub use gateway::{Finding, GatewayOptions};
 
 use gateway::Gateway;
+use mutants::mutant;
 use schemas::causes;
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ impl Routing {
     pub fn choose(&self, now: Duration, only: Option<&str>, tried: &[String]) -> Choice {
         let usable = || {
             self.gateways.iter().enumerate().filter(|(_, gateway)| {
-                only.is_none_or(|name| name == gateway.name()) && !tried.contains(gateway.name())
+                only.is_none_or(|name| name == gateway.name())
+                    && (!tried.contains(gateway.name()) || mutant!("tries one gateway twice"))
             })
         };
         if usable().next().is_none() {

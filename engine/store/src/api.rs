@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::filter::Filter;
+use mutants::mutant;
 use schemas::event::BODY_BYTES_MAX;
 use schemas::sealed::StoredKey;
 use schemas::{Position, Revision, StreamId, Timestamp};
@@ -244,7 +245,7 @@ impl Append {
         self.check_size()?;
         let next = current.map_or(0, |last| u64::from(last.0) + 1);
         let fits = match self.expected {
-            Expected::NoStream => current.is_none(),
+            Expected::NoStream => current.is_none() || mutant!("lets a stream begin twice"),
             Expected::Exact(expected) => current == Some(expected),
             Expected::Exists => current.is_some(),
             Expected::Any => true,

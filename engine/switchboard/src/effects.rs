@@ -5,6 +5,7 @@ use crate::{Now, Output, Switchboard};
 use call::{Effect, Invite, OpenDialog, Signal};
 use media::port::{MediaOrder, StreamId};
 use media::sdp::{Direction, offer};
+use mutants::mutant;
 use schemas::event::from_plain_bytes;
 use schemas::{CallId, CalleeKey, Pseudonyms, Sealed, Vault};
 use sip::port::{Dial, DialIds, GatewayId, LegId, Orphan, Reason, RemoteDialog, SipOrder};
@@ -36,15 +37,20 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                     self.timers.stop(key.index(), timer, deadlines);
                 }
                 Effect::OpenMedia { audio, record } => self.open_media(key, audio, record),
+                Effect::CloseMedia if mutant!("leaves audio open") => {}
                 Effect::CloseMedia => self.close_media(key),
                 Effect::SendInvite(invite) => self.slots[key].invite = Some(invite),
                 Effect::ConnectMedia => self.connect_media(key),
+                Effect::AcceptAnswer if mutant!("forgets to acknowledge") => {}
                 Effect::AcceptAnswer => {
                     self.sip(key, SipOrder::Accept);
                     self.media(key, |stream| MediaOrder::Answered { stream });
                 }
                 Effect::SendCancel { no_answer } => self.cancel(key, no_answer, now),
                 Effect::SendBye => {
+                    if mutant!("forgets to hang up") {
+                        continue;
+                    }
                     // Q.850 16, normal clearing.
                     let reason = Reason { q850: Some(16), ..Reason::default() };
                     self.sip(key, |leg| SipOrder::Bye(leg, Some(reason)));
@@ -141,6 +147,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if self.slots[key].invite.take().is_some() {
             // It never left: there is nothing to cancel and nobody to wait for.
             self.hear(key, Signal::CancelDone { status: None }, now);
+            return;
+        }
+        if mutant!("forgets to cancel") {
             return;
         }
         // Q.850 19: no answer from the user; 31: normal, unspecified.

@@ -3,6 +3,7 @@
 use crate::slots::Key;
 use crate::{Answer, Now, Output, Switchboard, Ticket};
 use call::Signal;
+use mutants::mutant;
 use schemas::call::{CallEnded, CallRequested};
 use schemas::commands::EndCall;
 use schemas::{CallId, Pseudonyms, Vault};
@@ -59,7 +60,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             |signal: &Signal| matches!(signal, Signal::HangUpAsked(_) | Signal::CancelAsked(_));
         let asked = slot.held.drain(..).find(asked);
         let first = requested.first_call.unwrap_or(id);
-        if let Some(due) = ended.redial_at {
+        if let Some(due) = ended.redial_at.filter(|_| !mutant!("forgets a redial")) {
             self.work.promise(first, self.slots[key].partition);
             self.redials.promise(due, id, requested);
         }

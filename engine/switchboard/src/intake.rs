@@ -6,6 +6,7 @@ use crate::waiting::SCAN_MAX;
 use crate::{Answer, BatchIndex, Now, Output, Switchboard, Ticket};
 use call::{Call, Cleared, Signal, Timer};
 use campaign::{BatchOptions, Item, Turn};
+use mutants::mutant;
 use routing::{Choice, GatewayIndex};
 use schemas::call::{BatchItem, CallEvent, CallRequested, Priority, QueueCause};
 use schemas::commands::PlaceCall;
@@ -80,7 +81,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             not_before: command.not_before,
             deadline: command.deadline,
         };
-        let id = CallId::of_command(&requested.command_id);
+        let mut id = CallId::of_command(&requested.command_id);
+        if mutant!("dials a repeated command") && self.slots.of_call(id).is_some() {
+            id = CallId::of_redial(id, 77);
+        }
         if let Some(key) = self.slots.of_call(id) {
             let slot = &mut self.slots[key];
             if slot.unborn {
@@ -100,6 +104,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 key
             }
         };
+        if mutant!("answers before it is durable") {
+            self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(id)));
+            return;
+        }
         self.slots[key].asked.push((ticket, fingerprint));
     }
 
@@ -112,6 +120,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let Some((id, requested)) = self.redials.take_due(now.utc) else { break };
             let batch = self.batch_of(&requested);
             let no_lane = batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane());
+            let no_lane = no_lane && !mutant!("redials beside the list's lanes");
             if no_lane || self.work.keeps_back(requested.first_call) {
                 self.redials.put_off(now.utc.after(LANE_ASKED_AGAIN), id, requested);
                 continue;
@@ -170,10 +179,13 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let key = self.seat(id, requested, batch, now);
         let asked = &self.slots[key].call.facts().requested;
         let too_late = asked.deadline.is_some_and(|deadline| deadline < now.utc);
+        let too_late = too_late && !mutant!("dials after the deadline");
         let signal = match asked.not_before {
             // Given late, or due while nothing ran: its timer would fire behind its INVITE.
             _ if too_late => Signal::TimerFired(Timer::Deadline),
-            Some(at) if at > now.utc => Signal::MustWait(QueueCause::NotBefore),
+            Some(at) if at > now.utc && !mutant!("dials before the hour") => {
+                Signal::MustWait(QueueCause::NotBefore)
+            }
             _ => match self.clearance(key, now) {
                 Clearance::Way(gateway, leg, way) => {
                     self.take_way(key, gateway, leg, now);
@@ -273,7 +285,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if self.journal.is_behind(now.mono) {
             return Clearance::Wait(QueueCause::Rate, None);
         }
-        if !slot.has_lane && !self.lanes.is_free() {
+        if !slot.has_lane && !self.lanes.is_free() && !mutant!("ignores the node's lanes") {
             return Clearance::Wait(QueueCause::Concurrency, None);
         }
         let facts = slot.call.facts();

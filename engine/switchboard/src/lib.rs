@@ -18,6 +18,7 @@ mod ending;
 mod heard;
 mod intake;
 mod journal;
+mod look;
 mod port;
 mod recovery;
 mod slots;
@@ -27,7 +28,9 @@ mod work;
 
 pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
+pub use look::{Counters, InUse};
 pub use port::{Answer, BatchIndex, Input, Output, Ticket};
+pub use recovery::Unfollowable;
 pub use work::{GiveUp, PartitionNews, Past, TakenOver};
 
 use call::{Effect, Signal};
@@ -36,6 +39,7 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use journal::Journal;
 use media::port::Codec;
+use mutants::mutant;
 use pace::Lanes;
 use routing::Routing;
 use schemas::call::CallEvent;
@@ -105,21 +109,6 @@ pub struct Switchboard<V> {
     draining: bool,
     wake: Option<Duration>,
     counters: Counters,
-}
-
-/// What happened that nobody is told of. Counts since the start.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Signals that no state of their call listens to, by (state, signal).
-    pub unexpected: BTreeMap<(&'static str, &'static str), u64>,
-    /// Messages for legs and streams that are gone.
-    pub strays: u64,
-    /// Signals dropped since their call had too many in flight.
-    pub overflows: u64,
-    /// Commands that were repeated.
-    pub repeats: u64,
-    /// Calls that ended.
-    pub ended: u64,
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {
@@ -217,7 +206,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let timer = self.timers.next();
         // A drain starts neither redials nor calls whose hour comes.
         let redial = self.redials.next_at().filter(|_| !self.draining);
-        let later = self.waiting.next_at().filter(|_| !self.draining);
+        let spins = mutant!("spins in a drain");
+        let later = self.waiting.next_at().filter(|_| !self.draining || spins);
         let by_clock = [timer, redial, later].into_iter().flatten().min();
         let by_clock = by_clock.map(|at| now.mono + at.since(now.utc));
         by_clock.into_iter().chain(self.wake).min()
@@ -232,6 +222,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// drains, calls that were never dialled and redials may stay for the next start.
     pub fn is_idle(&self) -> bool {
         if !self.journal.is_empty() || !self.outputs.is_empty() || !self.work.is_quiet() {
+            return false;
+        }
+        if !self.repeats.is_empty() {
             return false;
         }
         if self.draining {
@@ -271,6 +264,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     fn hear(&mut self, key: Key, signal: Signal, now: Now) {
         let slot = &mut self.slots[key];
         if slot.in_flight > 0 {
+            if mutant!("forgets what it hears meanwhile") {
+                return;
+            }
             if slot.held.len() >= slots::HELD_MAX && !matters(&signal) {
                 self.counters.overflows += 1;
                 return;
@@ -287,8 +283,17 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if !decision.events.is_empty() {
             slot.in_flight = decision.events.len() as u32;
             // A clock that was set back does not turn the order of a stream round.
-            let at = now.utc.max(slot.last_at);
+            let back = mutant!("lets time go back");
+            let at = if back { now.utc } else { now.utc.max(slot.last_at) };
             let (expected, owner) = (slot.expected(), self.work.owner(slot.partition));
+            if mutant!("acts before it is durable") {
+                let mut ahead = slot.call.clone();
+                let asked = decision.events.iter().filter_map(|event| ahead.evolve(event, at).ok());
+                let asked: Vec<Effect> = asked.flatten().collect();
+                let id = self.slots[key].id;
+                self.journal.append(key, id, (expected, owner), decision.events, at);
+                return self.run(key, asked, now);
+            }
             self.journal.append(key, slot.id, (expected, owner), decision.events, at);
         }
         let answers: Vec<Effect> = decision.answers.into_vec();
@@ -355,6 +360,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             tracing::info!(call = %slot.id, state = slot.call.state().name(), "{}", event.name());
             match event {
+                CallEvent::TryFailed(_) if mutant!("leaves a try's audio open") => {
+                    Self::try_is_over(&mut self.routing, slot);
+                }
                 CallEvent::TryFailed(_) => try_failed = true,
                 CallEvent::CallEnded(end) => ended = Some(end),
                 _ => {}
@@ -388,10 +396,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     fn release(&mut self, key: Key) {
         let slot = &mut self.slots[key];
         Self::try_is_over(&mut self.routing, slot);
-        if slot.has_lane {
+        if slot.has_lane && !mutant!("keeps a lane") {
             self.lanes.free();
         }
-        if let Some(batch) = slot.batch {
+        if let Some(batch) = slot.batch.filter(|_| !mutant!("keeps a list's lane")) {
             self.batches[batch.0].0.ended();
         }
         self.timers.stop_all(key.index(), &mut slot.deadlines);
@@ -399,7 +407,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     }
 
     fn try_is_over(routing: &mut Routing, slot: &mut slots::Slot) {
-        if let Some(gateway) = slot.gateway.take() {
+        if let Some(gateway) = slot.gateway.take().filter(|_| !mutant!("keeps a gateway's lane")) {
             routing.try_ended(gateway);
         }
         slot.leg = None;

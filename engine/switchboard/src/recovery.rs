@@ -6,10 +6,11 @@
 //! dialog means. Only what an earlier restart had to close on the wire is closed again, for as long
 //! as it may still be open.
 
-use crate::slots::Slot;
+use crate::slots::{Key, MediaState, Slot};
 use crate::{Now, Past, Switchboard};
-use call::{Call, Effect, OpenDialog, Signal};
+use call::{Call, Effect, Invite, OpenDialog, Signal};
 use hashbrown::HashMap;
+use mutants::mutant;
 use schemas::call::CallEvent;
 use schemas::{CallId, Pseudonyms, Recorded, Revision, Timestamp, Vault};
 use std::collections::VecDeque;
@@ -103,7 +104,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if let CallEvent::CallEnded(ended) = event {
             let requested = call.facts().requested.clone();
             open.remove(&id);
-            if let Some(due) = ended.redial_at {
+            let kept = |_: &Timestamp| !mutant!("forgets a redial in a crash");
+            if let Some(due) = ended.redial_at.filter(kept) {
                 self.work.promise(requested.first_call.unwrap_or(id), self.work.at_hand());
                 self.redials.promise(due, id, requested);
             }
@@ -112,14 +114,14 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         Ok(())
     }
 
-    /// All events are in, and the batches run: the open calls take their places and hear that the engine restarted.
-    /// How many there were.
+    /// All events are in, and the batches run: the open calls take their places and hear that the
+    /// engine restarted. How many there were.
     pub fn start(&mut self, now: Now) -> usize {
         let Recovery { open, orphans } = {
             self.recovery.forget_orphans(now.utc);
             std::mem::take(&mut self.recovery)
         };
-        for (_, id, open) in orphans {
+        for (_, id, open) in orphans.into_iter().filter(|_| !mutant!("closes an orphan once")) {
             // Its call has no slot any more, and what is heard of it is for nobody.
             let leg = self.next_leg_of(0);
             self.close_orphan(id, leg, &open);
@@ -135,20 +137,43 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             let slot = &mut self.slots[key];
             slot.unborn = false;
             slot.last_revision = Some(revision);
-            if slot.call.facts().dialled() {
+            if slot.call.facts().dialled() && mutant!("sends the INVITE again after a crash") {
+                self.invite_again(key, now);
+            } else if slot.call.facts().dialled() && mutant!("adopts what a dead process dialled") {
+                self.run(key, standing, now);
+            } else if slot.call.facts().dialled() {
                 // Nothing of it is up in this process: what stood there must not be raised again.
                 self.hear(key, Signal::EngineRestarted, now);
             } else {
                 // It takes a lane of its list as it did before, and no turn of its pace.
                 let batch = self.batch_of(&self.slots[key].call.facts().requested);
+                let batch = batch.filter(|_| !mutant!("forgets a list's lane in a crash"));
                 if let Some(batch) = batch {
                     self.slots[key].batch = Some(batch);
                     self.batches[batch.0].0.started(now.mono, false);
                 }
+                let timers = !mutant!("drops a timer in a crash");
+                let kept = |effect: &Effect| timers || !matches!(effect, Effect::StartTimer(..));
+                let standing = standing.into_iter().filter(kept).collect();
                 self.run(key, standing, now);
                 self.hear(key, Signal::EngineRestarted, now);
             }
         }
         count
+    }
+
+    /// A deliberate fault: what must never be done. Nobody calls it.
+    fn invite_again(&mut self, key: Key, now: Now) {
+        let slot = &mut self.slots[key];
+        let Some(dial) = slot.call.facts().dial.clone() else { return };
+        let asked = &slot.call.facts().requested;
+        let invite = Invite { callee: asked.callee, phone: asked.phone.clone(), dial };
+        slot.gateway = self.routing.by_name(&invite.dial.gateway);
+        slot.gateway.into_iter().for_each(|it| self.routing.try_started(it, now.mono));
+        slot.invite = Some(Arc::new(invite));
+        slot.media = MediaState::Sink;
+        let leg = self.next_leg(key);
+        self.slots[key].leg = Some(leg);
+        self.send_invite(key);
     }
 }

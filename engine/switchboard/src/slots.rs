@@ -211,6 +211,10 @@ impl Slots {
         (0..self.slots.len() as u32).filter_map(|index| self.key_at(index)).collect()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter_map(|(_, slot)| slot.as_deref())
+    }
+
     pub fn all(&self, is_so: impl Fn(&Slot) -> bool) -> bool {
         self.slots.iter().all(|(_, slot)| slot.as_deref().is_none_or(&is_so))
     }

@@ -4,6 +4,7 @@
 //! in a week must not stay for a week.
 
 use call::Timer;
+use mutants::mutant;
 use schemas::Timestamp;
 use std::collections::BTreeSet;
 
@@ -27,7 +28,9 @@ impl Timers {
     }
 
     pub fn stop(&mut self, index: u32, timer: Timer, deadlines: &mut [Option<Timestamp>; 6]) {
-        if let Some(at) = deadlines[timer as usize].take() {
+        if let Some(at) = deadlines[timer as usize].take()
+            && !mutant!("forgets to stop a timer")
+        {
             self.due.remove(&(at, index, timer));
         }
     }
@@ -40,6 +43,10 @@ impl Timers {
     pub fn pop_due(&mut self, now: Timestamp) -> Option<(u32, Timer)> {
         self.due.first().filter(|(at, ..)| *at <= now)?;
         self.due.pop_first().map(|(_, index, timer)| (index, timer))
+    }
+
+    pub fn len(&self) -> usize {
+        self.due.len()
     }
 
     pub fn next(&self) -> Option<Timestamp> {

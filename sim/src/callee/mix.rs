@@ -87,6 +87,10 @@ impl Default for Mix {
     }
 }
 
+/// Of a hundred people who would answer at noon so many do at each hour of the day.
+const AWAKE: [u64; 24] =
+    [8, 5, 4, 4, 5, 12, 35, 60, 80, 92, 97, 100, 100, 96, 92, 92, 95, 98, 100, 100, 95, 75, 40, 18];
+
 impl Mix {
     /// The mix whose shares are named, such as `human=40,busy=60`; the others get nothing.
     ///
@@ -108,8 +112,9 @@ impl Mix {
         Ok(Self { parts, ..self })
     }
 
-    /// What becomes of the `nth` call (from 0) to this number, on this seed.
-    pub fn plan(&self, number: &str, nth: u32, seed: u64) -> Plan {
+    /// What becomes of the `nth` call (from 0) to this number, on this seed, at this time of day:
+    /// who is asleep lets it ring. At all hours alike without one.
+    pub fn plan_at(&self, number: &str, nth: u32, seed: u64, time: Option<Duration>) -> Plan {
         let mut dice = Dice::of(seed ^ u64::from(nth).rotate_left(32), number);
         let mut left = dice.below(self.parts.iter().map(|part| u64::from(*part)).sum());
         let share = Share::ALL
@@ -121,7 +126,19 @@ impl Mix {
                 within
             })
             .map_or(Share::Silent, |(share, _)| share);
-        self.plan_of(share, &mut dice)
+        let is_awake = time.is_none_or(|time| {
+            let hour = (time.as_secs() / 3_600 % 24) as usize;
+            dice.below(100) < AWAKE[hour]
+        });
+        match share {
+            Share::Human if !is_awake => self.plan_of(Share::NoAnswer, &mut dice),
+            share => self.plan_of(share, &mut dice),
+        }
+    }
+
+    /// The same at no particular time of day.
+    pub fn plan(&self, number: &str, nth: u32, seed: u64) -> Plan {
+        self.plan_at(number, nth, seed, None)
     }
 
     fn plan_of(&self, share: Share, dice: &mut Dice) -> Plan {
@@ -245,6 +262,20 @@ mod tests {
         ] {
             assert_eq!(Mix::default().with_parts(text), Err(MixError(named.to_owned())));
         }
+    }
+
+    #[test]
+    fn at_night_most_who_would_answer_let_it_ring() {
+        let mix = Mix::default();
+        let at = |hour: u64, word: &str| {
+            let time = Some(Duration::from_secs(hour * 3_600));
+            let plans = (0..5_000).map(|n| mix.plan_at(&format!("+86138{n:08}"), 0, 5, time));
+            plans.filter(|plan| plan.name == word).count()
+        };
+        assert!(at(3, "human") * 15 < at(12, "human"));
+        assert_eq!(at(3, "human") + at(3, "no-answer"), at(12, "human") + at(12, "no-answer"));
+        assert_eq!(at(3, "machine"), at(12, "machine"), "machines do not sleep");
+        assert_eq!(at(26, "human"), at(2, "human"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct Faults {
     pub jitter: Duration,
     /// How many INVITEs a second are taken; those beyond get 503 with `Retry-After: 1`. 0: all.
     pub invites_per_second: u32,
+    /// Of how many calls in 10 000 the INVITE gets 503 although there is room: this carrier finds no
+    /// way to the callee, another one may.
+    pub refusals_per_10_000: u32,
     /// Nothing is answered, as if the machine were gone.
     pub down: bool,
 }

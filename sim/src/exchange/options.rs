@@ -17,6 +17,8 @@ pub struct Options {
     pub second_ms: u32,
     /// How the callees behave whose numbers choose nothing.
     pub mix: Mix,
+    /// What time of day it is where they live at time zero; at all hours alike when absent.
+    pub begins_at: Option<Duration>,
     /// What is wrong with the line.
     pub faults: Faults,
     /// The timers of RFC 3261.
@@ -47,6 +49,7 @@ impl Options {
             seed: 1,
             second_ms: 1_000,
             mix: Mix::default(),
+            begins_at: None,
             faults: Faults::default(),
             timers: Timers::default(),
             login: Login::default(),

@@ -3,10 +3,11 @@
 use super::leg::Leg;
 use super::sdp::Theirs;
 use super::write::{ALLOW, Echo, Incoming};
-use super::{Exchange, World, digest, wall_ms};
+use super::{Exchange, Options, World, digest, wall_ms};
 use crate::callee::{Extra, Plan, Reply, Step};
 use crate::grammar;
 use crate::ledger::Entry;
+use crate::seed::{Dice, fingerprint};
 use sip::message::{Message, Method, Name, ParseError, SipUri, Start, Via};
 use sip::port::{Peer, Transport};
 use std::time::Duration;
@@ -51,6 +52,8 @@ impl Exchange {
             refusal("merged", Reply::of(482))
         } else if over_limit {
             refusal("over-limit", Reply::of(503).extra(Extra::RetryAfter(1)))
+        } else if self.finds_no_way(&number) {
+            refusal("no-way", Reply::of(503))
         } else if audio.is_none() && !request.body().is_empty() {
             refusal("refused-offer", Reply::of(488))
         } else {
@@ -59,7 +62,7 @@ impl Exchange {
                     headers = demand.headers;
                     refusal("challenged", Reply::of(demand.status))
                 }
-                None => self.plan(&number),
+                None => self.plan(&number, now),
             }
         };
         *self.ledger.totals.plans.entry(plan.name).or_default() += 1;
@@ -101,7 +104,7 @@ impl Exchange {
         digest::demand(challenge, &self.options.login, self.options.seed, request)
     }
 
-    fn plan(&mut self, number: &str) -> Plan {
+    fn plan(&mut self, number: &str, now: Duration) -> Plan {
         match grammar::read(number) {
             Some(chosen) => {
                 let nth = if chosen.counts_calls() { self.calls_before(number) } else { 0 };
@@ -109,7 +112,8 @@ impl Exchange {
             }
             None => {
                 let nth = self.calls_before(number);
-                self.options.mix.plan(number, nth, self.options.seed)
+                let Options { mix, begins_at, seed, .. } = &self.options;
+                mix.plan_at(number, nth, *seed, begins_at.map(|time| time + now))
             }
         }
     }
@@ -121,6 +125,14 @@ impl Exchange {
         }
         self.this_second.1 += 1;
         limit > 0 && self.this_second.1 > limit
+    }
+
+    /// Whether this carrier is to refuse the number: always, or never. A caller that answers its
+    /// challenge or tries again hears the same.
+    fn finds_no_way(&self, number: &str) -> bool {
+        let often = self.line.faults.refusals_per_10_000;
+        let mut dice = Dice::of(self.options.seed ^ fingerprint(&self.here), number);
+        dice.happens(often)
     }
 
     /// Any other request without a To tag.

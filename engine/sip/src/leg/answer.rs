@@ -9,6 +9,7 @@ use crate::transaction::Purpose;
 
 use super::head::Inside;
 use super::{Leg, Phase, Wish};
+use mutants::mutant;
 
 impl Leg {
     pub(super) fn on_answer(
@@ -21,6 +22,9 @@ impl Leg {
         let tag = message.to_tag().unwrap_or("");
         let known = self.dialogs.iter().position(|dialog| *dialog.tag == *tag);
         if let Some(known) = known.filter(|&known| self.dialogs[known].state != State::Early) {
+            if mutant!("acknowledges once") {
+                return;
+            }
             return self.acknowledge_again(shared, known);
         }
         let Some(dialog) = known.or_else(|| self.new_dialog(shared, at, message)) else { return };
@@ -38,7 +42,9 @@ impl Leg {
         if wanted && message.contact().is_some() {
             return self.keep(shared, at, dialog, message, status);
         }
-        self.close_dialog(shared, dialog);
+        if !mutant!("forgets the late 200") {
+            self.close_dialog(shared, dialog);
+        }
         if self.phase == Phase::Inviting {
             let leg = self.head.id;
             if self.wish.is_some() {

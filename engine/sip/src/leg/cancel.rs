@@ -6,6 +6,7 @@ use crate::shared::Shared;
 use crate::transaction::{Ask, Branch, Purpose, Repeat};
 
 use super::Leg;
+use mutants::mutant;
 
 impl Leg {
     /// CANCEL for the current try, if a 1xx has come; else when it comes. From then on its final
@@ -34,6 +35,9 @@ impl Leg {
             })
         });
         let Ok(bytes) = written else { return };
+        if mutant!("writes a CANCEL and does not send it") {
+            return;
+        }
         shared.transmit(to, &bytes);
         let options = &shared.options;
         let repeat =

@@ -8,6 +8,7 @@ use crate::port::{GatewayHealth, GatewayId, Refusal, SipHeard};
 use crate::shared::Shared;
 
 use super::{Leg, Phase};
+use mutants::mutant;
 
 /// The most redirections that one order follows.
 const REDIRECTIONS_MAX: usize = 4;
@@ -59,7 +60,7 @@ impl Leg {
         let to = try_.peer;
         let written =
             shared.write(|out, shared| self.head.write_ack_to_refusal(out, shared, try_, message));
-        if let Ok(ack) = written {
+        if let (Ok(ack), false) = (written, mutant!("acknowledges no refusal")) {
             shared.transmit(to, &ack);
         }
     }

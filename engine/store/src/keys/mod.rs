@@ -11,12 +11,14 @@ mod persons;
 mod requests;
 mod secret;
 mod table;
+mod vault;
 
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
 pub(crate) use secret::{hex, put_secret_file, sync_folder_of};
 pub use table::{KeyRow, KeyTable, rewrap};
+pub use vault::NodeVault;
 
 use crate::dice::Dice;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

@@ -1,8 +1,8 @@
 //! The node's vault: the keyring of persons, and the secret behind callee keys.
 
+use super::{CalleeSecret, Keyring};
 use schemas::sealed::StoredKey;
 use schemas::{CalleeKey, Pseudonyms, Sealed, Vault};
-use store::keys::{CalleeSecret, Keyring};
 
 /// Seals and opens for the calls of a node.
 #[derive(Clone)]
