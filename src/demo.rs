@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 /// The most calls of a demo: it is one machine that plays both sides.
 pub const CALLS_MAX: u32 = 1_000_000;
 /// How long a phone rings in the demo: nobody wants to watch thirty seconds.
-const RING_TIMEOUT_MS: u32 = 5_000;
+pub(crate) const RING_TIMEOUT_MS: u32 = 5_000;
 /// How long an answered call may last.
-const MAX_TALK_MS: u32 = 6_000;
+pub(crate) const MAX_TALK_MS: u32 = 6_000;
 
 /// What is to be shown.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ pub fn run(options: &DemoOptions, stop: &StopRequests) -> Result<Finished> {
     Ok(finished)
 }
 
-fn carriers(seed: u64) -> Result<(CarrierHandle, CarrierHandle)> {
+pub(crate) fn carriers(seed: u64) -> Result<(CarrierHandle, CarrierHandle)> {
     let start = |seed| {
         let listen = "127.0.0.1:0".parse().expect("a loopback address");
         let mut options = CarrierOptions::new(listen);
@@ -105,7 +105,7 @@ fn carriers(seed: u64) -> Result<(CarrierHandle, CarrierHandle)> {
 
 /// Who is called: one of each kind first, so that a small demo shows them all, then a mix that is
 /// more like a list of people.
-fn callees(calls: u32, seed: u64) -> String {
+pub(crate) fn callees(calls: u32, seed: u64) -> String {
     // The last eight digits choose what the callee does: docs/test-numbers.md.
     const ONE_OF_EACH: [(&str, &str); 16] = [
         ("99920002", "answers after 2 s"),
@@ -178,7 +178,7 @@ fn what_next(data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn new_folder() -> Result<PathBuf> {
+pub(crate) fn new_folder() -> Result<PathBuf> {
     let name = format!("callfold-demo-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     // A process of the same number may have left one.

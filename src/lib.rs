@@ -8,6 +8,8 @@ mod advice;
 mod bar;
 mod carrier;
 mod demo;
+#[cfg(feature = "kafka")]
+mod demo_kafka;
 mod demo_sound;
 mod dial;
 mod events;
@@ -20,4 +22,6 @@ mod service;
 mod signals;
 mod simulate;
 mod stores;
+#[cfg(feature = "kafka")]
+mod topics;
 mod verify;

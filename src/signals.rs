@@ -27,6 +27,18 @@ impl StopRequests {
         Ok(Self(asked))
     }
 
+    /// One that nobody asks but who has it.
+    #[cfg(feature = "kafka")]
+    pub fn by_hand() -> Self {
+        Self(Arc::default())
+    }
+
+    /// As if the operating system had asked.
+    #[cfg(feature = "kafka")]
+    pub fn ask(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How often so far.
     pub fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)

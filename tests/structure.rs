@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // For tests alone: KurrentDB's protocol.
     ("kurrent_server", &[]),
     ("projections", &["schemas"]),
+    ("kafka", &["schemas", "store"]),
     // `store`: the batch it hands over is the store's own.
     (
         "switchboard",
@@ -73,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "switchboard",
             "media",
             "sip",
+            "kafka",
         ],
     ),
     // For tests alone: our node against peers that others wrote. Nothing depends on it.
@@ -108,6 +110,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "store_postgres",
             "switchboard",
+            // Real brokers, and the relay in front of them.
+            "interop",
+            "kafka",
+            "sim",
         ],
     ),
 ];

@@ -8,7 +8,7 @@ use campaign::BatchOptions;
 use media::clip::Clip;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use node::engine::Gateway;
+use node::Gateway;
 use node::list::Row;
 use node::{Node, NodeOptions, Notice, Prepared};
 use routing::GatewayOptions;

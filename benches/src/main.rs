@@ -1,12 +1,14 @@
 //! What must stay fast, printed beside its limit: `./x bench` for all, or the name of one and its
 //! numbers: `machine`, `engine CALLS RATE`, `memory CALLS`, `memory-audio CALLS`, `media STREAMS SECONDS`,
-//! `postgres`, `log PART`, `log-history EVENTS` (the default, 100 million, takes ten minutes and 6 GB for a while).
+//! `postgres`, `kafka`, `log PART`, `log-history EVENTS` (the default, 100 million, takes ten minutes and 6 GB for a while).
 //!
 //! Ratios and CPU time in one run; the machine is shared and noisy, so no figure is asserted.
 #![allow(clippy::print_stdout)] // printing is what it is for
 
 mod cpu;
 mod engine;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kernel;
 mod log;
 mod machine;
@@ -32,6 +34,8 @@ fn main() -> Result<()> {
         "log-open" => log::open_history(place(1))?,
         "log-read" => log::read_history(place(2), number(1, 0)?.into())?,
         "postgres" => postgres::run()?,
+        #[cfg(feature = "kafka")]
+        "kafka" => kafka::run()?,
         other => anyhow::bail!(
             "there is no bench `{other}`; there are machine, engine, engine-alone, memory, memory-audio, postgres, log and log-history"
         ),

@@ -4,7 +4,7 @@ use crate::patience::{LOOK_EVERY, LOOKS_MAX, PATIENCE};
 use crate::story::Story;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use node::engine::Gateway;
+use node::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared};
 use routing::GatewayOptions;
 use schemas::call::{CallEnded, Priority};

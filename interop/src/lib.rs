@@ -5,12 +5,14 @@
 //! - [`sipp`]: sipp as the callee, by a scenario of `scenarios/`.
 //! - [`line`]: a bad network between a node and a peer, on a seed.
 //! - [`cost`]: what this process costs.
+//! - [`kafka`]: real brokers, and a client for them that is not ours.
 //! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
 //! - [`patience`]: how long a test waits for what has to come.
 //! - [`service`]: `callfold run` as a process, and whoever asks it over HTTP.
 
 pub mod caller;
 pub mod cost;
+pub mod kafka;
 pub mod ledger;
 pub mod line;
 pub mod patience;

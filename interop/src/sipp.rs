@@ -3,7 +3,7 @@
 
 use crate::caller::gateway;
 use crate::patience::{PATIENCE, wait_for};
-use node::engine::Gateway;
+use node::Gateway;
 use sip::port::Transport;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};

@@ -5,7 +5,7 @@ use interop::caller::{Caller, call_to, gateway};
 use interop::ledger::{called_twice, wait_until_settled_or_hung_up};
 use interop::line::{Line, Weather};
 use interop::sipp::{Scenario, Sipp};
-use node::engine::Gateway;
+use node::Gateway;
 use schemas::Outcome::{self, Busy, Completed, InvalidNumber, NoAnswer, Unreachable};
 use schemas::commands::PlaceCall;
 use sim::carrier::{Carrier, Options};

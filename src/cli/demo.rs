@@ -29,20 +29,33 @@ pub struct DemoArgs {
     /// One JSON object on stdout, as `dial --json` prints it
     #[arg(long)]
     json: bool,
+    /// The same through topics: commands are written to them, and what is shown is read from them
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "BROKERS", conflicts_with = "json")]
+    kafka: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   callfold demo
   callfold demo --calls 500 --rate 50 --seed 7 --data ./demo
+  callfold demo --kafka localhost:9092
   callfold demo --json | jq .summary";
 
 impl DemoArgs {
     pub fn run(self) -> Result<(), Failure> {
-        let Self { calls, rate, seed, data, json } = self;
+        let Self { calls, rate, seed, data, json, .. } = self;
         let style = terminal::of_stderr();
         let options = DemoOptions { calls, rate: rate.0, seed, data, json, style };
-        match demo::run(&options, &StopRequests::listen()?)? {
+        let stop = StopRequests::listen()?;
+        #[cfg(feature = "kafka")]
+        if let Some(brokers) = &self.kafka {
+            return match crate::demo_kafka::run(&options, brokers, &stop)? {
+                Finished::All => Ok(()),
+                Finished::Stopped => Err(Failure::stopped()),
+            };
+        }
+        match demo::run(&options, &stop)? {
             Finished::All => Ok(()),
             Finished::Stopped => Err(Failure::stopped()),
         }

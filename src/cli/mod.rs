@@ -11,6 +11,8 @@ mod dial;
 mod erase;
 mod events;
 mod failure;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod key;
 mod log;
 mod logging;
@@ -77,6 +79,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     Erase(erase::EraseArgs),
     Key(key::KeyArgs),
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::KafkaArgs),
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -97,6 +101,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Restore(arguments) => arguments.run(),
         Command::Erase(arguments) => arguments.run(),
         Command::Key(arguments) => arguments.run(),
+        #[cfg(feature = "kafka")]
+        Command::Kafka(arguments) => arguments.run(),
     }
 }
 

@@ -144,6 +144,7 @@ fn kafka(section: &mut Section<'_, '_>, store: &StoreUrl) -> Option<Option<Kafka
         group: section.read("group", NAME, name).unwrap_or_else(|| "callfold".to_owned()),
         keyed: section.switch("keyed").unwrap_or(false),
         partitions: partitions(section, store),
+        transactions: section.switch("transactions").unwrap_or(true),
         security: Security::Plaintext,
     };
     refuse_same_topic(section, &kafka);
@@ -200,11 +201,13 @@ fn security(section: &mut Section<'_, '_>) -> Option<Security> {
     let username = section.read("username", "a text in quotes", filled);
     let password_file = section.read("password_file", PATH, secret);
     let certificate = section.pair(("cert_file", cert_file), ("key_file", key_file));
+    let tls = section.switch("tls");
     let login = section.pair(("username", username), ("password_file", password_file));
 
     let unused: &[&str] = match word {
-        "plaintext" => &["ca_file", "cert_file", "key_file", "username", "password_file"],
-        "tls" => &["username", "password_file"],
+        "plaintext" => &["tls", "ca_file", "cert_file", "key_file", "username", "password_file"],
+        "tls" => &["tls", "username", "password_file"],
+        _ if tls == Some(false) => &["ca_file", "cert_file", "key_file"],
         _ => &["cert_file", "key_file"],
     };
     for key in unused.iter().filter(|key| section.is_given(key)).copied().collect::<Vec<_>>() {
@@ -222,7 +225,13 @@ fn security(section: &mut Section<'_, '_>) -> Option<Security> {
             }
             let (username, password_file) = login?;
             let scram = sasl == "sasl_scram";
-            Some(Security::Sasl { scram, ca_file, username, password_file })
+            Some(Security::Sasl {
+                scram,
+                tls: tls.unwrap_or(true),
+                ca_file,
+                username,
+                password_file,
+            })
         }
     }
 }

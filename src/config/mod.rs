@@ -136,6 +136,8 @@ pub struct KafkaConfig {
     pub keyed: bool,
     /// Which partitions of the work topic are ours.
     pub partitions: Partitions,
+    /// Whether events are told in transactions, which the brokers must have then.
+    pub transactions: bool,
     /// How brokers are spoken to.
     pub security: Security,
 }
@@ -163,10 +165,12 @@ pub enum Security {
         /// Our certificate and its key.
         certificate: Option<(PathBuf, SecretFile)>,
     },
-    /// SASL over TLS.
+    /// SASL.
     Sasl {
         /// SCRAM-SHA-512 when true, PLAIN when not.
         scram: bool,
+        /// Over TLS. Without it whoever listens reads what is said, with PLAIN the password too.
+        tls: bool,
         /// Whose certificates are trusted; the system's when absent.
         ca_file: Option<PathBuf>,
         /// User name.

@@ -2,8 +2,8 @@
 
 use crate::config::GatewayUri;
 use anyhow::{Context, Result, bail};
+use node::Gateway;
 use node::dns::{Question, find_now};
-use node::engine::Gateway;
 use routing::GatewayOptions;
 use sip::port::{Credentials, GatewayConfig, GatewayId};
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -18,7 +18,7 @@ use media::codec::SAMPLES_PER_MS;
 use media::ports::PortOptions;
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use node::engine::Gateway;
+use node::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared, StoreUrl};
 use progress::Progress;
 use projections::table::Style;

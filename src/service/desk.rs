@@ -4,6 +4,7 @@
 //! come again, and loses nothing.
 
 use node::{Asker, Gauges};
+use schemas::CommandId;
 use schemas::commands::Command;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -80,6 +81,32 @@ impl Desk {
     /// # Errors
     /// [`Busy`]: nothing was done.
     pub fn submit(&self, command: Command, reply: Reply) -> Result<(), Busy> {
+        self.hand_in(command, None, None, reply)
+    }
+
+    /// As [`Desk::submit`], of a partition of the work that nodes share, and perhaps of a call that
+    /// another command ended before it came: it ends without having been dialled.
+    ///
+    /// # Errors
+    /// [`Busy`]: nothing was done.
+    #[cfg(feature = "kafka")]
+    pub fn submit_of(
+        &self,
+        command: Command,
+        cancelled_by: Option<CommandId>,
+        partition: Option<u32>,
+        reply: Reply,
+    ) -> Result<(), Busy> {
+        self.hand_in(command, cancelled_by, partition, reply)
+    }
+
+    fn hand_in(
+        &self,
+        command: Command,
+        cancelled_by: Option<CommandId>,
+        partition: Option<u32>,
+        reply: Reply,
+    ) -> Result<(), Busy> {
         // Ending calls makes room, and helps who drains.
         let is_new = matches!(command, Command::PlaceCall(_));
         if is_new && self.is_closed() {
@@ -100,9 +127,14 @@ impl Desk {
             open.replies.insert(ticket, reply);
             ticket
         };
-        let input = match command {
-            Command::PlaceCall(call) => Input::Place(ticket, call),
-            Command::EndCall(end) => Input::End(ticket, end),
+        let input = match (command, cancelled_by) {
+            (Command::PlaceCall(call), None) => Input::Place(ticket, call),
+            (Command::PlaceCall(call), Some(by)) => Input::PlaceCancelled(ticket, call, by),
+            (Command::EndCall(end), _) => Input::End(ticket, end),
+        };
+        let input = match partition {
+            Some(partition) => Input::Of(partition, Box::new(input)),
+            None => input,
         };
         match self.asker.ask(input) {
             true => Ok(()),

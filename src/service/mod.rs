@@ -1,7 +1,10 @@
 //! `callfold run`: the service. Commands come from HTTP and topics, until a signal; then it drains.
 
-mod desk;
+pub(crate) mod desk;
 mod http;
+#[cfg_attr(feature = "kafka", path = "kafka.rs")]
+#[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
+mod kafka;
 mod lookup;
 mod parts;
 
@@ -11,7 +14,9 @@ use crate::signals::StopRequests;
 use anyhow::{Context, Result, bail};
 use desk::{Bounds, Desk};
 use http::{Door, Front, Server};
+use kafka::Topics;
 use lookup::Lookup;
+use media::prompt::Prompts;
 use node::{Node, Notice, Prepared};
 use std::io::Write;
 use std::sync::Arc;
@@ -31,9 +36,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// A file, a port, the folder, the store or a broker cannot be used; or the store failed.
 pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
-    if config.kafka.is_some() {
-        bail!("[kafka]: this program was built without it; delete the section");
-    }
     let door = Arc::new(Door::default());
     // It listens before the calls are rebuilt: alive, and not ready.
     let http = match &config.http {
@@ -43,11 +45,13 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
     if let Some(http) = &http {
         say(&format!("HTTP on http://{}", http.local));
     }
-    let (node, desk) = start(config, &door)?;
+    let (node, desk, prompts) = start(config, &door)?;
+    let topics = Topics::start(config, &node, &desk, prompts, &door)?;
     say(&format!("node {}: SIP on {}\nready", config.node.name, node.sip));
-    let ended = serve(&node, &door, &desk, stop);
+    let ended = serve(&node, &door, &desk, &topics, stop);
     door.stop();
     desk.give_up();
+    topics.stop();
     if let Some(http) = http {
         http.stop();
     }
@@ -56,7 +60,7 @@ pub fn run(config: &Config, stop: &StopRequests) -> Result<()> {
 }
 
 /// Opens the store, rebuilds the calls, and lets commands in.
-fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>)> {
+fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>, Prompts)> {
     let prompts = parts::prompts(config);
     let options = parts::node_options(config, prompts.clone())?;
     let master = privacy::service_master_key(&config.privacy.key_file)?;
@@ -80,10 +84,10 @@ fn start(config: &Config, door: &Door) -> Result<(Node, Arc<Desk>)> {
         desk: desk.clone(),
         lookup: Lookup::new(node.reader.clone(), node.vault.clone()),
         numbering: config.defaults.numbering,
-        prompts,
+        prompts: prompts.clone(),
         gateways: config.gateways.iter().map(|gateway| gateway.name.clone()).collect(),
     });
-    Ok((node, desk))
+    Ok((node, desk, prompts))
 }
 
 /// Where it can be reached, a line each, so that whoever starts it on port 0 can read it.
@@ -93,7 +97,13 @@ fn say(line: &str) {
 }
 
 /// Hands answers out and waits to be stopped.
-fn serve(node: &Node, door: &Door, desk: &Desk, stop: &StopRequests) -> Result<()> {
+fn serve(
+    node: &Node,
+    door: &Door,
+    desk: &Desk,
+    topics: &Topics,
+    stop: &StopRequests,
+) -> Result<()> {
     let mut heard_stops = 0;
     let mut still_since = None;
     loop {
@@ -101,21 +111,26 @@ fn serve(node: &Node, door: &Door, desk: &Desk, stop: &StopRequests) -> Result<(
             Ok(Notice::Answer(ticket, answer)) => desk.answered(ticket, answer),
             Ok(Notice::Ended(_, ended)) => door.metrics.ended(ended.outcome),
             // Nobody has asked for any: commands over HTTP are the node's own work.
-            Ok(Notice::Partition(..) | Notice::Idle) => {}
+            Ok(Notice::Partition(partition, news)) => topics.partition(partition, news),
+            Ok(Notice::Idle) => {}
             Ok(Notice::Stopped(why)) => bail!("the engine has stopped: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the engine has stopped"),
+        }
+        if let Some(why) = topics.fault() {
+            bail!("{why}");
         }
         let stops = stop.count();
         if stops > heard_stops {
             heard_stops += 1;
             // Whoever balances load must see it before calls end: readiness goes first.
+            topics.stop_taking();
             door.stop();
             tracing::warn!(times = heard_stops, live = desk.live(), "stopping");
             node.ask(if heard_stops == 1 { Input::Drain } else { Input::ShutDown });
             still_since = None;
         }
-        if heard_stops > 0 && is_still(node, desk) {
+        if heard_stops > 0 && topics.has_stopped_taking() && is_still(node, desk) {
             // Twice in a row: what was on its way to the shard when it looked has arrived by then.
             let since = *still_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= 2 * LOOK_EVERY {

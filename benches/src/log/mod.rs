@@ -5,7 +5,7 @@
 
 mod awaited;
 mod batches;
-mod calls;
+pub mod calls;
 mod history;
 mod raw;
 mod reads;

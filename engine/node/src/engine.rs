@@ -6,22 +6,20 @@ use crate::errands::Errands;
 use crate::history::past;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
+use crate::options::NodeOptions;
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::store_url::{OpenStore, Secrets, StoreUrl};
 use crate::wire::{BindError, Wire};
 use campaign::{Batch, BatchOptions};
 use media::port::{MediaHeard, MediaOrder};
-use media::prompt::Prompts;
-use media::pump::{Pump, PumpOptions};
+use media::pump::Pump;
 use media::sink::Sink;
 use mio::{Poll, Token, Waker};
-use routing::{GatewayOptions, Routing};
+use routing::Routing;
 use schemas::StreamId;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
 use sip::UserAgent;
-use sip::port::GatewayConfig;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -29,52 +27,13 @@ use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
 use store::keys::NodeVault;
 use store::{
-    Append, AppendError, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored,
+    Append, AppendError, Appender, Expected, NewEvent, Reader, Recovery, StoreError, StoreId,
+    Stored,
 };
 use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
 const WAKER: Token = Token(2);
-
-/// What a node is to be.
-#[derive(Clone, Debug)]
-pub struct NodeOptions {
-    /// Its name, unique in a cluster.
-    pub name: String,
-    /// Its data folder.
-    pub data: PathBuf,
-    /// The file of the master key; in the data folder when absent.
-    pub key_file: Option<PathBuf>,
-    /// The file of the callee secret; in the data folder when absent.
-    pub callee_key_file: Option<PathBuf>,
-    /// Where SIP listens. With port 0: the port it was first given.
-    pub sip_bind: SocketAddr,
-    /// The gateways, best first.
-    pub gateways: Vec<Gateway>,
-    /// How audio is sent and received.
-    pub media: PumpOptions,
-    /// What can be played.
-    pub prompts: Prompts,
-    /// Where recordings are written.
-    pub recordings: Option<PathBuf>,
-    /// The most calls at once.
-    pub calls_max: u32,
-    /// How long a call may ring when nothing else is said.
-    pub ring_timeout_ms: u32,
-    /// How long a call may last when nothing else is said.
-    pub max_talk_ms: u32,
-    /// How long calls wait for what.
-    pub call: Arc<switchboard::CallOptions>,
-}
-
-/// A gateway: how it may be used, and how it is reached.
-#[derive(Clone, Debug)]
-pub struct Gateway {
-    /// Name and limits.
-    pub options: GatewayOptions,
-    /// Address, transport, credentials.
-    pub sip: GatewayConfig,
-}
 
 /// Why a node cannot be: a sentence for people. Its cause is in it, and so is no source beside it.
 #[derive(Debug, thiserror::Error)]
@@ -275,7 +234,7 @@ impl Prepared {
             stream,
             clock: self.clock,
             _sink: sink,
-            _folder: self.folder,
+            folder: self.folder,
         })
     }
 
@@ -372,13 +331,18 @@ pub struct Node {
     stream: StreamId,
     clock: Clock,
     _sink: Sink,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Node {
     /// Who asks the shard from other threads.
     pub fn asker(&self) -> Asker {
         Asker(self.inbox.clone())
+    }
+
+    /// Which log its events are in.
+    pub fn log_id(&self) -> StoreId {
+        self.folder.log_id()
     }
 
     /// Asks the shard for something. False when it has ended.

@@ -1,6 +1,6 @@
 //! Runs the pure parts for real: moves bytes, time and files. Translates nothing, decides nothing.
 //!
-//! - [`engine`]: a node, from its folder to its threads.
+//! - [`engine`]: a node, from its folder to its threads; [`options`]: what it is to be.
 //! - [`shard`]: the loop that everything passes through.
 //! - [`errands`]: what the loop asks the store without waiting for it.
 //! - [`list`]: a list's rows become durable items.
@@ -14,10 +14,12 @@ pub mod errands;
 pub mod history;
 pub mod inbox;
 pub mod list;
+pub mod options;
 pub mod shard;
 pub mod store_url;
 pub mod wire;
 
-pub use engine::{Asker, Gateway, Node, NodeError, NodeOptions, Prepared};
+pub use engine::{Asker, Node, NodeError, Prepared};
+pub use options::{Gateway, NodeOptions};
 pub use shard::{Gauges, Notice};
 pub use store_url::StoreUrl;

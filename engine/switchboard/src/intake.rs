@@ -35,7 +35,13 @@ enum Clearance {
 }
 
 impl<V: Vault + Pseudonyms> Switchboard<V> {
-    pub(crate) fn place_command(&mut self, ticket: Ticket, command: PlaceCall, now: Now) {
+    pub(crate) fn place_command(
+        &mut self,
+        ticket: Ticket,
+        command: PlaceCall,
+        cancelled_by: Option<CommandId>,
+        now: Now,
+    ) {
         if let Some(name) = command.gateway.as_ref().filter(|n| self.routing.by_name(n).is_none()) {
             let why = format!("there is no gateway named {name}");
             self.outputs.push_back(Output::Answer(ticket, Answer::Refused(why)));
@@ -89,7 +95,15 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             return;
         }
-        let key = self.make(id, Arc::new(requested), None, now);
+        let requested = Arc::new(requested);
+        let key = match cancelled_by {
+            None => self.make(id, requested, None, now),
+            Some(by) => {
+                let key = self.seat(id, requested, None, now);
+                self.begin(key, &Signal::CancelAsked(Some(by)), now);
+                key
+            }
+        };
         if mutant!("answers before it is durable") {
             self.outputs.push_back(Output::Answer(ticket, Answer::Accepted(id)));
             return;

@@ -140,7 +140,10 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// Takes one input in.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
-            Input::Place(ticket, command) => self.place_command(ticket, *command, now),
+            Input::Place(ticket, command) => self.place_command(ticket, *command, None, now),
+            Input::PlaceCancelled(ticket, command, by) => {
+                self.place_command(ticket, *command, Some(by), now);
+            }
             Input::End(ticket, command) => self.end_command(ticket, &command, now),
             Input::RunBatch(batch, stream) => self.batches.push((*batch, stream)),
             Input::ItemsRead(batch, items, next) => self.batches[batch.0].0.read(items, next),

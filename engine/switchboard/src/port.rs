@@ -5,7 +5,7 @@ use campaign::{Batch, Item};
 use media::port::{MediaHeard, MediaOrder};
 use schemas::call::CallEnded;
 use schemas::commands::{EndCall, PlaceCall};
-use schemas::{CallId, Revision};
+use schemas::{CallId, CommandId, Revision};
 use sip::port::{SipHeard, SipOrder};
 use store::{AppendError, Appended};
 
@@ -22,6 +22,9 @@ pub struct BatchIndex(pub usize);
 pub enum Input {
     /// Somebody wants a call.
     Place(Ticket, Box<PlaceCall>),
+    /// As [`Input::Place`], and this command came before it and wants its call ended: it ends
+    /// without having been dialled.
+    PlaceCancelled(Ticket, Box<PlaceCall>, CommandId),
     /// Somebody wants a call to end.
     End(Ticket, EndCall),
     /// A batch is to run; the id of its stream.

@@ -41,6 +41,20 @@ fn no_invite_leaves_before_its_dial_started_is_durable() {
     assert_eq!(world.dials()[0].to, "+15550001");
 }
 
+#[test]
+fn a_call_whose_cancel_came_before_it_ends_undialled_and_its_command_is_answered() {
+    let mut world = one_gateway();
+    let wish = command("c1", "+15550001");
+    let (call, by) = (CallId::of_command(&wish.command_id), CommandId::new("x").unwrap());
+    world.hear(Input::PlaceCancelled(Ticket(7), Box::new(wish.clone()), by));
+    assert_eq!(world.log.names_of(call), ["CallRequested", "CallEnded"]);
+    assert_eq!(world.answers, [(Ticket(7), Answer::Accepted(call))]);
+    assert!(world.sip.is_empty() && world.ended == 1);
+    // It comes again without its cancel: still the same command.
+    world.hear(Input::Place(Ticket(8), Box::new(wish)));
+    assert!(world.sip.is_empty() && world.log.count("CallEnded") == 1);
+}
+
 // Nobody talks into a dead line: after a crash the callee repeats its 200 and hangs up.
 #[test]
 fn no_ack_leaves_before_the_answer_is_durable() {

@@ -9,7 +9,7 @@ use cases::{Case, cases};
 use interop::caller::{Caller, call_to, gateway};
 use interop::sipp::{Scenario, Sipp};
 use interop::story::Story;
-use node::engine::Gateway;
+use node::Gateway;
 use rsip_callee::RsipCallee;
 use schemas::commands::PlaceCall;
 use sim::carrier::{Carrier, Options};

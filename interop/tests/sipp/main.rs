@@ -10,7 +10,7 @@ mod talk;
 
 use interop::caller::{Caller, call_to};
 use interop::sipp::{Scenario, Sipp};
-use node::engine::Gateway;
+use node::Gateway;
 use schemas::commands::PlaceCall;
 use sip::port::Transport;
 

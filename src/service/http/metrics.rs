@@ -56,6 +56,9 @@ pub async fn metrics(State(door): State<Arc<Door>>) -> Response {
     if let Ok(front) = door.front() {
         page.desk(&front.desk);
     }
+    if let Some(more) = door.more_metrics.get() {
+        page.0.push_str(&more());
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0).into_response()
 }
 

@@ -89,6 +89,8 @@ pub struct Door {
     limits: Limits,
     /// What is counted.
     pub metrics: Metrics,
+    /// What others have to tell on the page of metrics, in its format.
+    pub more_metrics: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
 }
 
 /// Whether commands may be sent here.

@@ -2,7 +2,7 @@
 
 use media::prompt::Prompts;
 use media::pump::PumpOptions;
-use node::engine::Gateway;
+use node::Gateway;
 use node::{Node, NodeOptions, Notice, Prepared};
 use routing::GatewayOptions;
 use schemas::call::{CallEnded, Priority};

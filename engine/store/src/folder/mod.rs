@@ -97,6 +97,11 @@ impl DataFolder {
         self.node.store
     }
 
+    /// Which log its events are in: its own, or the common one that it has joined.
+    pub fn log_id(&self) -> StoreId {
+        self.node.common.unwrap_or(self.node.store)
+    }
+
     /// The SIP port that the node was first given; `None` before that.
     pub fn sip_port(&self) -> Option<u16> {
         self.node.sip_port
