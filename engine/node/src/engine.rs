@@ -1,5 +1,6 @@
 //! A node from its folder to its threads: opened, recovered, started, stopped.
 
+use crate::asker::Asker;
 use crate::clock::Clock;
 use crate::dns::Dns;
 use crate::errands::Errands;
@@ -30,7 +31,7 @@ use store::{
     Append, AppendError, Appender, Expected, NewEvent, Reader, Recovery, StoreError, StoreId,
     Stored,
 };
-use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
+use switchboard::{Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
 const WAKER: Token = Token(2);
@@ -281,33 +282,6 @@ impl Prepared {
             ..sip::Options::new(local, gateways)
         };
         Ok(UserAgent::new(options, seed()?))
-    }
-}
-
-/// Asks a node's shard for something, from any thread. Clones ask the same one. False is answered
-/// when it has ended.
-#[derive(Clone)]
-pub struct Asker(Inbox);
-
-impl Asker {
-    /// Hands an input to the shard. False when it has ended. Whoever asks bounds how much it has
-    /// open: nothing here waits.
-    pub fn ask(&self, input: Input) -> bool {
-        self.0.put(Arrived::Asked(input))
-    }
-
-    /// Serves these partitions of the work from now on: each is taken over with its open calls, which
-    /// end as unknown where they had been dialled. What became of it is told as
-    /// [`Notice::Partition`]; commands for it ([`Input::Of`]) wait until then. On a log that no
-    /// other node has each is there at once.
-    pub fn own(&self, partitions: impl IntoIterator<Item = u32>) -> bool {
-        partitions.into_iter().all(|partition| self.ask(Input::Take(partition)))
-    }
-
-    /// Serves these partitions no more. [`Notice::Partition`] tells when nothing of one is left here:
-    /// until then nobody else should be given it, since what is up would end as unknown.
-    pub fn give_up(&self, partitions: impl IntoIterator<Item = u32>, how: GiveUp) -> bool {
-        partitions.into_iter().all(|partition| self.ask(Input::GiveUp(partition, how)))
     }
 }
 

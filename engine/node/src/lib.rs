@@ -7,6 +7,7 @@
 //! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
 //! - [`store_url`]: where events are kept, and [`history`]: what calls are rebuilt from.
 
+mod asker;
 pub mod clock;
 pub mod dns;
 pub mod engine;
@@ -19,7 +20,8 @@ pub mod shard;
 pub mod store_url;
 pub mod wire;
 
-pub use engine::{Asker, Node, NodeError, Prepared};
+pub use asker::Asker;
+pub use engine::{Node, NodeError, Prepared};
 pub use options::{Gateway, NodeOptions};
 pub use shard::{Gauges, Notice};
 pub use store_url::StoreUrl;
