@@ -241,7 +241,7 @@ fn wait(node: &Node, calls: u32) -> Result<(BTreeMap<Outcome, u32>, Marks)> {
                     return Ok((outcomes, marks));
                 }
                 Notice::Stopped(why) => anyhow::bail!("{why}"),
-                Notice::Idle | Notice::Answer(..) => {}
+                Notice::Idle | Notice::Partition(..) | Notice::Answer(..) => {}
             }
         }
         ensure!(last.elapsed() < Duration::from_secs(120), "the node is silent");

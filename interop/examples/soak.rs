@@ -223,7 +223,7 @@ fn call_everybody(node: &Node, peer: &str, calls: u32, rate: u32) -> (Outcomes, 
                     outcomes.note(&phone, expected, &end);
                     last = Instant::now();
                 }
-                Notice::Idle | Notice::Answer(_, Answer::Accepted(_)) => {}
+                Notice::Idle | Notice::Partition(..) | Notice::Answer(_, Answer::Accepted(_)) => {}
                 Notice::Answer(_, other) => panic!("a command was not accepted: {other:?}"),
                 Notice::Stopped(why) => panic!("the node stopped: {why}"),
             }

@@ -178,7 +178,7 @@ impl Caller {
                 self.idle = false;
             }
             Ok(Notice::Idle) => self.idle = true,
-            Ok(Notice::Answer(_, Answer::Accepted(_))) => {}
+            Ok(Notice::Answer(_, Answer::Accepted(_)) | Notice::Partition(..)) => {}
             Ok(Notice::Answer(_, other)) => panic!("a command was not accepted: {other:?}"),
             Ok(Notice::Stopped(why)) => panic!("the node stopped: {why}"),
             Err(RecvTimeoutError::Timeout) => panic!("waited for {what} for {PATIENCE:?}"),

@@ -163,9 +163,10 @@ fn partitions(section: &mut Section<'_, '_>, store: &StoreUrl) -> Partitions {
         }
     };
     let partitions = section.read("partitions", wanted, parse).unwrap_or(Partitions::All);
-    if partitions == Partitions::Group && !store.is_common() {
-        let why = "`kafka.partitions` = \"group\" needs a common log (postgres://, kurrentdb://): a \
-                   partition's history lies on the disk of one node; give \"all\" or a range";
+    if partitions == Partitions::Group && !store.is_shared() {
+        let why = "`kafka.partitions` = \"group\" needs a log whose nodes can take over from one \
+                   another (postgres://); on any other a partition's history is one node's: give \
+                   \"all\" or a range";
         section.refuse("partitions", why.to_owned());
     }
     partitions

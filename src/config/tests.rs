@@ -230,7 +230,7 @@ fn kafka_is_held_against_the_store() {
     check(
         "[kafka]\npartitions = \"group\"\n",
         expect![[
-            r#"line 2: `kafka.partitions` = "group" needs a common log (postgres://, kurrentdb://): a partition's history lies on the disk of one node; give "all" or a range"#
+            r#"line 2: `kafka.partitions` = "group" needs a log whose nodes can take over from one another (postgres://); on any other a partition's history is one node's: give "all" or a range"#
         ]],
     );
     check("[store]\nurl = \"postgres://db/x\"\n[kafka]\npartitions = \"group\"\n", expect!["fine"]);

@@ -156,7 +156,7 @@ fn wait(node: &Node, progress: &Progress, stop: &StopRequests) -> Result<Finishe
                 Notice::Idle if heard_stops > 0 => return Ok(Finished::Stopped),
                 Notice::Idle => return Ok(Finished::All),
                 Notice::Stopped(why) => bail!("the engine has stopped: {why}"),
-                Notice::Answer(..) => {}
+                Notice::Answer(..) | Notice::Partition(..) => {}
             }
         }
         progress.look(node);

@@ -100,7 +100,8 @@ fn serve(node: &Node, door: &Door, desk: &Desk, stop: &StopRequests) -> Result<(
         match node.notices.recv_timeout(LOOK_EVERY) {
             Ok(Notice::Answer(ticket, answer)) => desk.answered(ticket, answer),
             Ok(Notice::Ended(_, ended)) => door.metrics.ended(ended.outcome),
-            Ok(Notice::Idle) => {}
+            // Nobody has asked for any: commands over HTTP are the node's own work.
+            Ok(Notice::Partition(..) | Notice::Idle) => {}
             Ok(Notice::Stopped(why)) => bail!("the engine has stopped: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the engine has stopped"),

@@ -129,6 +129,9 @@ async fn look_up(resolver: &TokioResolver, question: &Question) -> Found {
     let mut good_until = Instant::now() + TTL.1;
     if question.port.is_none() {
         for (host, port) in services(resolver, question, &mut good_until).await {
+            if peers.len() >= PEERS_MAX {
+                break;
+            }
             if let Ok(addresses) = resolver.lookup_ip(host.as_str()).await {
                 good_until = good_until.min(addresses.valid_until());
                 peers.extend(addresses.iter().map(|address| peer(question, address, port)));

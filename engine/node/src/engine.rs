@@ -2,8 +2,10 @@
 
 use crate::clock::Clock;
 use crate::dns::Dns;
+use crate::history::past;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
+use crate::partitions::Taker;
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::store_url::{OpenStore, Secrets, StoreUrl};
 use crate::wire::{BindError, Wire};
@@ -14,9 +16,8 @@ use media::pump::{Pump, PumpOptions};
 use media::sink::Sink;
 use mio::{Poll, Token, Waker};
 use routing::{GatewayOptions, Routing};
-use schemas::event::DecodeError;
+use schemas::StreamId;
 use schemas::node::{NodeEvent, NodeStarted, NodeStopped};
-use schemas::{Event, Recorded, StreamId};
 use sip::UserAgent;
 use sip::port::GatewayConfig;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
 use store::keys::NodeVault;
 use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
-use switchboard::{Input, Options as BoardOptions, Switchboard};
+use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
 const WAKER: Token = Token(2);
@@ -206,6 +207,8 @@ impl Prepared {
             })
             .map_err(system("a thread for names"))?
         };
+        let taker = Taker::start(self.store.partitions.clone(), inbox.clone())
+            .map_err(system("a thread for partitions"))?;
         let stream = StreamId::node(self.folder.node());
         let started = NodeStarted {
             name: self.folder.node().to_owned(),
@@ -231,6 +234,7 @@ impl Prepared {
             board,
             media: PumpMedia(pump),
             dns,
+            taker,
             appender,
             reader: reader.clone(),
             notices,
@@ -306,7 +310,8 @@ impl Prepared {
     }
 }
 
-/// Asks a node's shard for something, from any thread. Clones ask the same one.
+/// Asks a node's shard for something, from any thread. Clones ask the same one. False is answered
+/// when it has ended.
 #[derive(Clone)]
 pub struct Asker(Inbox);
 
@@ -315,6 +320,20 @@ impl Asker {
     /// open: nothing here waits.
     pub fn ask(&self, input: Input) -> bool {
         self.0.put(Arrived::Asked(input))
+    }
+
+    /// Serves these partitions of the work from now on: each is taken over with its open calls, which
+    /// end as unknown where they had been dialled. What became of it is told as
+    /// [`Notice::Partition`]; commands for it ([`Input::Of`]) wait until then. On a log that no
+    /// other node has each is there at once.
+    pub fn own(&self, partitions: impl IntoIterator<Item = u32>) -> bool {
+        partitions.into_iter().all(|partition| self.ask(Input::Take(partition)))
+    }
+
+    /// Serves these partitions no more. [`Notice::Partition`] tells when nothing of one is left here:
+    /// until then nobody else should be given it, since what is up would end as unknown.
+    pub fn give_up(&self, partitions: impl IntoIterator<Item = u32>, how: GiveUp) -> bool {
+        partitions.into_iter().all(|partition| self.ask(Input::GiveUp(partition, how)))
     }
 }
 
@@ -370,22 +389,10 @@ impl Node {
 }
 
 fn replay(board: &mut Switchboard<NodeVault>, stored: &Stored) -> Result<(), NodeError> {
-    let Some(call) = stored.stream.as_call() else { return Ok(()) };
-    let encoded = &stored.encoded;
-    let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
-        Ok(Event::Call(event)) => event,
-        Ok(_) => return Ok(()),
-        Err(error @ DecodeError::Unknown { .. }) => {
-            board.leave(call);
-            tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
-            return Ok(());
-        }
-        Err(error) => return Err(NodeError::Replay(format!("{}: {error}", stored.stream))),
-    };
-    let Stored { position, stream, revision, at, .. } = *stored;
-    let recorded = Recorded { position, stream, revision, at, event };
-    if let Err(lost) = board.replay(recorded) {
-        tracing::error!(call = %lost.call, why = lost.why, "left alone: its events cannot be followed");
+    match past(stored) {
+        Ok(Some(past)) => board.recall(past),
+        Ok(None) => {}
+        Err(why) => return Err(NodeError::Replay(format!("{}: {why}", stored.stream))),
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! What a node rebuilds its calls from after a start.
 
-use schemas::Position;
+use schemas::event::DecodeError;
+use schemas::{Event, Position, Recorded};
 use std::sync::Arc;
 use store::{Reader, StoreError, Stored};
+use switchboard::Past;
 
 /// So many events are read at a time.
 const STRETCH: usize = 4096;
@@ -30,4 +32,24 @@ impl ReadHistory for WholeHistory {
             stored.into_iter().for_each(&mut *take);
         }
     }
+}
+
+/// What a stored event tells of a call; nothing when it is of none.
+///
+/// # Errors
+/// It is damaged: why, for people.
+pub fn past(stored: &Stored) -> Result<Option<Past>, String> {
+    let Some(call) = stored.stream.as_call() else { return Ok(None) };
+    let encoded = &stored.encoded;
+    let event = match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+        Ok(Event::Call(event)) => event,
+        Ok(_) => return Ok(None),
+        Err(error @ DecodeError::Unknown { .. }) => {
+            tracing::error!(%call, %error, "left alone: it holds an event that cannot be followed");
+            return Ok(Some(Past::Beyond(call)));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let Stored { position, stream, revision, at, .. } = *stored;
+    Ok(Some(Past::Event(Recorded { position, stream, revision, at, event })))
 }

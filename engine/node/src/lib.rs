@@ -12,6 +12,7 @@ pub mod engine;
 pub mod history;
 pub mod inbox;
 pub mod list;
+pub mod partitions;
 pub mod shard;
 pub mod store_url;
 pub mod wire;

@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::dns::{Dns, Question};
 use crate::inbox::{Arrived, Inbox, Outbox};
+use crate::partitions::Taker;
 use crate::wire::{Arrival, Wire};
 use campaign::Item;
 use media::port::{MediaHeard, MediaOrder};
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use store::{Appender, Reader, Stored};
-use switchboard::{Answer, BatchIndex, Input, Now, Output, Switchboard, Ticket};
+use switchboard::{Answer, BatchIndex, Input, Now, Output, PartitionNews, Switchboard, Ticket};
 
 /// How often events are handed to the store when there are always more: one sync then serves
 /// many calls, and the first event after a quiet moment does not wait. A call waits for the disk
@@ -43,6 +44,8 @@ pub enum Notice {
     Answer(Ticket, Answer),
     /// A call ended.
     Ended(CallId, Box<CallEnded>),
+    /// What became of a partition of the work.
+    Partition(u32, PartitionNews),
     /// Nothing is up, promised or on its way; told once each time it becomes so.
     Idle,
     /// The store is broken, and the shard has stopped.
@@ -71,6 +74,7 @@ pub struct Shard<V, M> {
     pub(crate) board: Switchboard<V>,
     pub(crate) media: M,
     pub(crate) dns: Dns,
+    pub(crate) taker: Taker,
     pub(crate) appender: Arc<dyn Appender>,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) notices: Sender<Notice>,
@@ -211,6 +215,13 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
                 self.read_items(batch, stream, from, limit, now);
             }
             Output::ReadFirst(call) => self.read_first(call, now),
+            Output::TakeOver(partition) => self.taker.take_over(partition),
+            Output::Partition(partition, news) => {
+                if !matches!(news, PartitionNews::Owned { .. }) {
+                    self.taker.forget(partition);
+                }
+                self.tell(Notice::Partition(partition, news));
+            }
             Output::Answer(ticket, answer) => self.tell(Notice::Answer(ticket, answer)),
             Output::Ended(call, ended) => self.tell(Notice::Ended(call, ended)),
             Output::Stop(why) => {
@@ -231,7 +242,7 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
         let reply = Box::new(move |results| {
             inbox.put(Arrived::Durable(id, results));
         });
-        self.appender.submit(batch.batch, reply);
+        self.appender.submit_owned(batch.batch, batch.owners, reply);
     }
 
     fn timeout(&self) -> Duration {

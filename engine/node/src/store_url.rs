@@ -47,6 +47,12 @@ impl StoreUrl {
         matches!(self, Self::Postgres(_) | Self::Kurrent(_))
     }
 
+    /// Whether its nodes can share the partitions of the work: the store says whose each is, and takes
+    /// nothing from an owner that was followed by another.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Whether the keys of persons stand beside the events there, and not in the data folder.
     pub fn has_keys(&self) -> bool {
         matches!(self, Self::Postgres(_))
@@ -108,6 +114,12 @@ pub trait Partitions: Send + Sync {
     /// # Errors
     /// The store cannot be reached, or has no such partition.
     fn take_over(&self, partition: u32) -> Result<(u64, Box<dyn ReadHistory>), StoreError>;
+
+    /// The epochs of the owners of these partitions, of those that ever had one.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    fn epochs(&self, partitions: &[u32]) -> Result<Vec<(u32, u64)>, StoreError>;
 }
 
 /// A store that is open to write.

@@ -60,7 +60,7 @@ use crate::port::{
 };
 use crate::shared::Shared;
 use crate::timer::Timers;
-use crate::watch;
+use crate::watch::{self, Watches};
 
 /// Timer items below this are gateways, those from it on legs.
 const GATEWAYS_MAX: u32 = 1024;
@@ -77,6 +77,7 @@ pub struct UserAgent {
     shared: Shared,
     legs: Legs<Leg>,
     timers: Timers,
+    watches: Watches,
     /// Orphans by our tag: the leg that stands in it is of another process.
     orphans: BTreeMap<Box<str>, u32>,
     failed: Vec<(Peer, String)>,
@@ -92,11 +93,12 @@ impl UserAgent {
     pub fn new(options: Options, seed: [u8; 32]) -> Self {
         assert!(options.gateways.len() < SWEEP as usize, "1000 gateways are enough");
         let mut shared = Shared::new(options, seed);
-        watch::begin(&mut shared);
+        let watches = Watches::begin(&mut shared);
         let mut agent = Self {
             shared,
             legs: Legs::default(),
             timers: Timers::default(),
+            watches,
             orphans: BTreeMap::new(),
             failed: Vec::new(),
             swept: None,
@@ -233,7 +235,7 @@ impl UserAgent {
             return;
         };
         if let Some(gateway) = watch::gateway_of(&self.shared, owner.leg) {
-            watch::on_response(&mut self.shared, gateway, from, message, status);
+            self.watches.on_response(&mut self.shared, gateway, from, message, status);
             return self.settle_gateway(gateway);
         }
         let mut slots = [self.legs.find(owner.leg), None];
@@ -301,7 +303,7 @@ impl UserAgent {
                 self.settle(slot);
             }
             for gateway in 0..self.shared.gateways.len() as u16 {
-                watch::on_transport_failed(&mut self.shared, gateway, peer, &why);
+                self.watches.on_transport_failed(&mut self.shared, gateway, peer, &why);
                 self.settle_gateway(gateway);
             }
         }
@@ -322,12 +324,12 @@ impl UserAgent {
             }
             self.settle(slot);
         }
-        watch::on_resolved(&mut self.shared, gateway.0);
+        self.watches.on_resolved(&mut self.shared, gateway.0);
         self.settle_gateway(gateway.0);
     }
 
     fn settle_gateway(&mut self, gateway: u16) {
-        let deadline = watch::deadline(&self.shared, gateway);
+        let deadline = self.watches.deadline(gateway);
         self.timers.set(gateway.into(), deadline);
     }
 
@@ -344,7 +346,7 @@ impl UserAgent {
                 self.settle(slot);
                 self.mind_progress(item);
             } else {
-                watch::on_timeout(&mut self.shared, item as u16);
+                self.watches.on_timeout(&mut self.shared, item as u16);
                 self.settle_gateway(item as u16);
                 self.mind_progress(item);
             }
@@ -391,7 +393,7 @@ impl UserAgent {
 
     /// Whether a gateway has not yet answered that our registration is taken back.
     pub fn is_leaving(&self) -> bool {
-        watch::is_leaving(&self.shared)
+        self.watches.is_leaving()
     }
 
     /// Takes the registrations back (RFC 3261, 10.2.2): send what comes out, and leave when
@@ -399,7 +401,7 @@ impl UserAgent {
     pub fn unregister(&mut self, now: Duration) {
         self.shared.now = now;
         for gateway in 0..self.shared.gateways.len() as u16 {
-            watch::unregister(&mut self.shared, gateway);
+            self.watches.unregister(&mut self.shared, gateway);
             self.settle_gateway(gateway);
         }
     }

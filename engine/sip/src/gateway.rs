@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::port::{GatewayConfig, GatewayHealth, GatewayId, LegId, Output, Peer, Targets};
-use crate::watch::Watch;
 
 /// How long an address that did not answer is tried after all others: as long as a transaction
 /// lasts, so that a dead first address costs a call in 32 s its Timer B, and not every call.
@@ -64,8 +63,6 @@ pub(crate) struct Gateway {
     health: Option<GatewayHealth>,
     /// Why it is down, for each of those who watch it.
     pub faults: Faults,
-    /// What we ask of it on our own account.
-    pub watch: Watch,
 }
 
 /// Who says that a gateway is down, and why.
@@ -95,7 +92,6 @@ impl Gateway {
             no_tcp_until: Duration::ZERO,
             health: None,
             faults: Faults::default(),
-            watch: Watch::default(),
             config,
         }
     }

@@ -13,6 +13,7 @@ mod gateway;
 pub mod ids;
 mod leg;
 mod legs;
+mod line;
 pub mod message;
 mod options;
 mod outside;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use crate::line::{Line, Subject, contact, gateway_uri};
 use crate::message::{Message, Method, Name};
 use crate::port::{GatewayHealth, GatewayId, SipHeard};
 use crate::shared::Shared;
-use crate::watch::{Line, Subject, contact, gateway_uri};
 
 /// The probe of one gateway.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::line::{Line, Subject, contact, gateway_uri};
 use crate::message::{Message, Method, Name};
 use crate::shared::Shared;
-use crate::watch::{Line, Subject, contact, gateway_uri};
 
 /// The first wait after a failure; it doubles from there (as RFC 5626, 4.5 has it).
 const FIRST_WAIT: Duration = Duration::from_secs(5);

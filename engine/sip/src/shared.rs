@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::counters::Counters;
 use crate::dice::Dice;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Readiness};
 use crate::ids::{self, Owner};
 use crate::message::{BuildError, Builder, Message, Name, respond};
 use crate::options::Options;
-use crate::port::{LegId, Output, Peer, SipHeard, Transport};
+use crate::port::{GatewayId, LegId, Output, Peer, SipHeard, Transport};
 use crate::status;
 
 /// All that is not a leg.
@@ -181,6 +181,31 @@ impl Shared {
     pub fn contact_host(&self, gateway: u16) -> &str {
         let learned = self.gateways[usize::from(gateway)].learned.as_ref();
         learned.map_or(&self.host, |(_, host)| host)
+    }
+
+    /// Tells how a gateway is, when that is news.
+    pub fn tell_health(&mut self, gateway: u16) {
+        if let Some(health) = self.gateways[usize::from(gateway)].news() {
+            let gateway = GatewayId(gateway);
+            self.tell(SipHeard::Gateway { gateway, health });
+        }
+    }
+
+    /// Where to send the next request of a gateway's own. None when its name is not known yet: then
+    /// it is asked for.
+    pub fn next_peer(&mut self, gateway: u16) -> Result<Option<Peer>, String> {
+        let (now, patience) = (self.now, self.options.transaction());
+        let known = &mut self.gateways[usize::from(gateway)];
+        let (ready, ask) = known.ready(now, patience);
+        if ask {
+            let resolve = known.resolve(gateway);
+            self.put(resolve);
+        }
+        match ready {
+            Readiness::Ready => Ok(self.gateways[usize::from(gateway)].next_target(now, |_| false)),
+            Readiness::Waits => Ok(None),
+            Readiness::NoName(why) => Err(why),
+        }
     }
 
     /// Whether anything may come from there: an address of a gateway or of a live dialog. All else

@@ -39,6 +39,22 @@ impl PostgresStore {
         })
     }
 
+    /// The epochs of the owners of these partitions, of those that ever had one.
+    ///
+    /// # Errors
+    /// [`StoreError::Remote`].
+    pub fn epochs(&self, partitions: &[u32]) -> Result<Vec<(u32, u64)>, StoreError> {
+        let numbers = partitions.iter().map(|n| as_i32(*n)).collect::<Result<Vec<_>, _>>()?;
+        self.shared.link.wait_for(move |pool| async move {
+            let query = "SELECT partition, epoch FROM owners WHERE partition = ANY($1)";
+            let rows = pool.rows(query, &[&numbers]).await?;
+            let both = |row: &tokio_postgres::Row| {
+                (row.get::<_, i32>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs())
+            };
+            Ok(rows.iter().map(both).collect())
+        })
+    }
+
     /// Claims a partition that no process beside this one may work on, as a folder is locked: the
     /// server holds the claim as long as the process has its connection. Then takes it over.
     ///

@@ -61,6 +61,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let asked = slot.held.drain(..).find(asked);
         let first = requested.first_call.unwrap_or(id);
         if let Some(due) = ended.redial_at.filter(|_| !mutant!("forgets a redial")) {
+            self.work.promise(first, self.slots[key].partition);
             self.redials.promise(due, id, requested);
         }
         self.outputs.push_back(Output::Ended(id, ended));

@@ -105,9 +105,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         for _ in 0..STARTS_PER_ROUND {
             let Some((id, requested)) = self.redials.take_due(now.utc) else { break };
             let batch = self.batch_of(&requested);
-            if batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane())
-                && !mutant!("redials beside the list's lanes")
-            {
+            let no_lane = batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane())
+                && !mutant!("redials beside the list's lanes");
+            if no_lane || self.work.keeps_back(requested.first_call) {
                 self.redials.put_off(now.utc.after(LANE_ASKED_AGAIN), id, requested);
                 continue;
             }
@@ -197,8 +197,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         now: Now,
     ) -> Key {
         let is_first = requested.attempt == 1;
+        let partition = self.work.of_new(requested.first_call);
         let (call, _) = Call::begin(requested, now.utc, &self.options.call);
-        let key = self.slots.insert(Slot::new(id, call, now.utc));
+        let key = self.slots.insert(Slot { partition, ..Slot::new(id, call, now.utc) });
         if let Some(batch) = batch {
             self.slots[key].batch = Some(batch);
             self.batches[batch.0].0.started(now.mono, is_first);
@@ -211,8 +212,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let slot = &mut self.slots[key];
         let more: SmallVec<[CallEvent; 2]> = slot.call.decide(signal, now.utc).events;
         slot.in_flight = 1 + more.len() as u32;
-        let (id, call) = (slot.id, slot.call.clone());
-        self.journal.begin(key, id, &call, more, now.utc);
+        let (id, call, owner) = (slot.id, slot.call.clone(), self.work.owner(slot.partition));
+        self.journal.begin(key, id, (&call, owner), more, now.utc);
     }
 
     /// Lets the calls that wait dial, as far as lanes and gateways go.

@@ -7,7 +7,7 @@ use schemas::sealed::StoredKey;
 use schemas::{CallId, StreamId, Timestamp};
 use smallvec::SmallVec;
 use std::time::Duration;
-use store::{Append, Batch, Expected, NewEvent};
+use store::{Append, Batch, Expected, NewEvent, Ownership};
 
 /// While so many dials wait for the disk, or one so long, no further one is cleared. A disk that
 /// stands still for seconds would else let all of their INVITEs go in one moment when it moves
@@ -27,6 +27,8 @@ pub struct AppendBatch {
     pub id: BatchId,
     /// What to hand to the store.
     pub batch: Batch,
+    /// As whose work each of its appends is made; nobody's is the node's own.
+    pub owners: Vec<Option<Ownership>>,
 }
 
 /// What waits for an append.
@@ -40,6 +42,7 @@ pub(crate) struct Pending {
 pub(crate) struct Journal {
     batches: u64,
     gathering: Vec<Append>,
+    owners: Vec<Option<Ownership>>,
     pending: Vec<Pending>,
     in_flight: Option<(BatchId, Vec<Pending>)>,
     dials: DialsWaiting,
@@ -60,13 +63,14 @@ impl Journal {
         &mut self,
         key: Key,
         call: CallId,
-        expected: Expected,
+        (expected, owner): (Expected, Option<Ownership>),
         events: SmallVec<[CallEvent; 2]>,
         at: Timestamp,
     ) {
         let encoded = events.iter().map(|event| NewEvent { encoded: event.encode(), at });
         let stream = StreamId::call(call);
         self.gathering.push(Append { stream, expected, events: encoded.collect() });
+        self.owners.push(owner);
         self.pending.push(Pending { key, events, at });
     }
 
@@ -75,7 +79,7 @@ impl Journal {
         &mut self,
         key: Key,
         id: CallId,
-        call: &Call,
+        (call, owner): (&Call, Option<Ownership>),
         more: SmallVec<[CallEvent; 2]>,
         at: Timestamp,
     ) {
@@ -89,6 +93,7 @@ impl Journal {
             expected: Expected::NoStream,
             events: encoded.collect(),
         });
+        self.owners.push(owner);
         self.pending.push(Pending { key, events: more, at });
     }
 
@@ -118,7 +123,8 @@ impl Journal {
         self.in_flight = Some((id, std::mem::take(&mut self.pending)));
         self.dials.in_flight = std::mem::take(&mut self.dials.gathering);
         let appends = std::mem::take(&mut self.gathering);
-        Some(AppendBatch { id, batch: Batch { keys: keys(), appends } })
+        let owners = std::mem::take(&mut self.owners);
+        Some(AppendBatch { id, batch: Batch { keys: keys(), appends }, owners })
     }
 
     /// What waited for this batch.

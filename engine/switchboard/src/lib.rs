@@ -24,12 +24,14 @@ mod recovery;
 mod slots;
 mod timers;
 mod waiting;
+mod work;
 
 pub use call::Options as CallOptions;
 pub use journal::{AppendBatch, BatchId};
 pub use look::{Counters, InUse};
 pub use port::{Answer, BatchIndex, Input, Output, Ticket};
 pub use recovery::Unfollowable;
+pub use work::{GiveUp, PartitionNews, Past, TakenOver};
 
 use call::{Effect, Signal};
 use campaign::{Batch, Redials};
@@ -51,6 +53,7 @@ use std::time::Duration;
 use store::{AppendError, Appended};
 use timers::Timers;
 use waiting::Waiting;
+use work::Work;
 
 /// This moment, by the node's clock: UTC at its start plus monotonic time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -101,6 +104,7 @@ pub struct Switchboard<V> {
     /// Commands that wait for the first event of a call to be read.
     repeats: BTreeMap<CallId, Vec<(Ticket, [u8; 8])>>,
     recovery: recovery::Recovery,
+    work: Work,
     tries: u32,
     draining: bool,
     wake: Option<Duration>,
@@ -125,6 +129,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             outputs: VecDeque::new(),
             repeats: BTreeMap::new(),
             recovery: recovery::Recovery::default(),
+            work: Work::default(),
             tries: 0,
             draining: false,
             wake: None,
@@ -143,6 +148,12 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             Input::Sip(heard) => self.sip_heard(heard, now),
             Input::Media(heard) => self.media_heard(heard, now),
             Input::Durable(batch, results) => self.durable(batch, results, now),
+            Input::Of(partition, input) => self.of_partition(partition, *input, now),
+            Input::Take(partition) => self.take(partition, now),
+            Input::TakenOver(taken) => self.taken_over(*taken, now),
+            Input::NotTaken(partition, why) => self.not_taken(partition, why),
+            Input::GiveUp(partition, how) => self.give_up(partition, how),
+            Input::Lost(partition, epoch) => self.lose(partition, epoch),
             Input::Drain => {
                 self.drain();
                 self.end_calls(now, |slot| slot.is_waiting);
@@ -172,6 +183,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         self.wake = None;
         self.place_due(now);
         self.serve_waiting(now);
+        self.drain_partitions();
     }
 
     /// The events that gathered, when none are on their way.
@@ -206,7 +218,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     /// Whether nothing is up, on its way to the disk, promised or waiting for its turn. Once it
     /// drains, calls that were never dialled and redials may stay for the next start.
     pub fn is_idle(&self) -> bool {
-        if !self.journal.is_empty() || !self.outputs.is_empty() {
+        if !self.journal.is_empty() || !self.outputs.is_empty() || !self.work.is_quiet() {
             return false;
         }
         if self.draining {
@@ -267,16 +279,16 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             // A clock that was set back does not turn the order of a stream round.
             let back = mutant!("lets time go back");
             let at = if back { now.utc } else { now.utc.max(slot.last_at) };
-            let expected = slot.expected();
+            let (expected, owner) = (slot.expected(), self.work.owner(slot.partition));
             if mutant!("acts before it is durable") {
                 let mut ahead = slot.call.clone();
                 let asked = decision.events.iter().filter_map(|event| ahead.evolve(event, at).ok());
                 let asked: Vec<Effect> = asked.flatten().collect();
                 let id = self.slots[key].id;
-                self.journal.append(key, id, expected, decision.events, at);
+                self.journal.append(key, id, (expected, owner), decision.events, at);
                 return self.run(key, asked, now);
             }
-            self.journal.append(key, slot.id, expected, decision.events, at);
+            self.journal.append(key, slot.id, (expected, owner), decision.events, at);
         }
         let answers: Vec<Effect> = decision.answers.into_vec();
         self.run(key, answers, now);
@@ -295,12 +307,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
                 Err(AppendError::Conflict { .. }) if self.slots[key].unborn => {
                     self.was_there_before(key);
                 }
-                Err(AppendError::Conflict { .. } | AppendError::Fenced { .. }) => {
-                    // Somebody else writes this call now: we must not touch it again.
-                    tracing::error!(call = %self.slots[key].id, "another owner has written to this call: given up here");
-                    self.hang_up_unrecorded(key);
-                    self.dismiss(key, &Answer::NotOurs);
-                }
+                Err(AppendError::Conflict { .. }) => self.given_up(key),
+                Err(AppendError::Fenced { epoch }) => self.fenced(key, epoch),
                 Err(AppendError::Rejected(why)) => {
                     // One event that no store would take must not stop the others' calls.
                     tracing::error!(call = %self.slots[key].id, why, "given up: its event can never be stored");

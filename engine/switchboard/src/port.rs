@@ -1,6 +1,6 @@
 //! What a switchboard hears, and what it wants done.
 
-use crate::BatchId;
+use crate::{BatchId, GiveUp, PartitionNews, TakenOver};
 use campaign::{Batch, Item};
 use media::port::{MediaHeard, MediaOrder};
 use schemas::call::CallEnded;
@@ -37,6 +37,19 @@ pub enum Input {
     Media(MediaHeard),
     /// A batch was appended: the result of each append, in order.
     Durable(BatchId, Vec<Result<Appended, AppendError>>),
+    /// A command that came in a partition of the work. It waits while that is being taken over, and
+    /// is answered as [`Answer::NotOurs`] when it is not ours.
+    Of(u32, Box<Input>),
+    /// Serve a partition.
+    Take(u32),
+    /// The answer to [`Output::TakeOver`].
+    TakenOver(Box<TakenOver>),
+    /// The other one: it could not be had; why, for people.
+    NotTaken(u32, String),
+    /// Serve a partition no more.
+    GiveUp(u32, GiveUp),
+    /// Another node has taken a partition over, with this epoch.
+    Lost(u32, u64),
     /// Start no more calls of any batch; what is up goes on.
     Drain,
     /// End every call: cancel what rings, hang up what talks.
@@ -65,6 +78,11 @@ pub enum Output {
     },
     /// Read the first event of a call, and answer with [`Input::FirstRead`].
     ReadFirst(CallId),
+    /// Take a partition over in the store, and answer with [`Input::TakenOver`] or
+    /// [`Input::NotTaken`].
+    TakeOver(u32),
+    /// What became of a partition.
+    Partition(u32, PartitionNews),
     /// The answer to a command. What it says is durable.
     Answer(Ticket, Answer),
     /// A call ended; for whoever watches.

@@ -7,7 +7,7 @@
 //! as it may still be open.
 
 use crate::slots::{Key, MediaState, Slot};
-use crate::{Now, Switchboard};
+use crate::{Now, Past, Switchboard};
 use call::{Call, Effect, Invite, OpenDialog, Signal};
 use hashbrown::HashMap;
 use mutants::mutant;
@@ -62,6 +62,21 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         self.recovery.open.remove(&call).is_some()
     }
 
+    /// Takes in what is known of a call from before. One that cannot be followed is left alone, and
+    /// said; the others go on.
+    pub fn recall(&mut self, past: Past) {
+        let lost = match past {
+            Past::Beyond(call) => {
+                self.leave(call);
+                return;
+            }
+            Past::Event(event) => self.replay(event).err(),
+        };
+        if let Some(Unfollowable { call, why }) = lost {
+            tracing::error!(%call, why, "left alone: its events cannot be followed");
+        }
+    }
+
     /// Takes in an event of a call, in the order of the log, before the start.
     ///
     /// # Errors
@@ -72,6 +87,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let open = &mut self.recovery.open;
         if let CallEvent::CallRequested(requested) = event {
             self.redials.made(id);
+            requested.first_call.into_iter().for_each(|first| self.work.made(first));
             let (call, _) = Call::begin(Arc::new(*requested), at, &self.options.call);
             open.insert(id, (call, revision, at));
             return Ok(());
@@ -90,6 +106,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             open.remove(&id);
             let kept = |_: &Timestamp| !mutant!("forgets a redial in a crash");
             if let Some(due) = ended.redial_at.filter(kept) {
+                self.work.promise(requested.first_call.unwrap_or(id), self.work.at_hand());
                 self.redials.promise(due, id, requested);
             }
             self.recovery.note_orphan(at, id, effects);
@@ -115,7 +132,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         let count = open.len();
         for (id, (call, revision, at)) in open {
             let standing = call.standing();
-            let key = self.slots.insert(Slot::new(id, call, at));
+            let partition = self.work.at_hand();
+            let key = self.slots.insert(Slot { partition, ..Slot::new(id, call, at) });
             let slot = &mut self.slots[key];
             slot.unborn = false;
             slot.last_revision = Some(revision);

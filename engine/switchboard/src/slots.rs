@@ -36,6 +36,10 @@ pub(crate) struct Slot {
     /// What it heard meanwhile.
     pub held: VecDeque<Signal>,
     pub batch: Option<BatchIndex>,
+    /// Whose work it is; the node's own when of none.
+    pub partition: Option<u32>,
+    /// It waits for the next owner of its partition.
+    pub is_parked: bool,
     pub has_lane: bool,
     pub is_waiting: bool,
     /// The gateway whose lane it takes.
@@ -88,6 +92,8 @@ impl Slot {
             in_flight: 0,
             held: VecDeque::new(),
             batch: None,
+            partition: None,
+            is_parked: false,
             has_lane: false,
             is_waiting: false,
             gateway: None,

@@ -2,6 +2,7 @@
 
 mod ends;
 mod requests;
+mod shared;
 
 use interop::service::{Service, config};
 use sim::carrier::{Carrier, CarrierHandle, Options};

@@ -214,6 +214,10 @@ impl Partitions for Shared {
         let epoch = self.store.take_over(partition, &self.node)?;
         Ok((epoch, Box::new(OwnHistory { store: self.store.clone(), partition })))
     }
+
+    fn epochs(&self, partitions: &[u32]) -> Result<Vec<(u32, u64)>, StoreError> {
+        self.store.epochs(partitions)
+    }
 }
 
 /// The calls of one partition whose work is not over.

@@ -116,7 +116,7 @@ impl World {
                 }
                 Notice::Idle if ended.len() == count => return ended,
                 Notice::Stopped(why) => panic!("{why}"),
-                Notice::Idle | Notice::Answer(..) => {}
+                Notice::Idle | Notice::Partition(..) | Notice::Answer(..) => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::port::{DialIds, GatewayConfig, LegId, Peer, Reason, Transport};
 use crate::shared::Shared;
 use crate::status::{ALLOW, SDP};
 
-use super::invite::{Try, Wants};
+use super::tries::{Try, Wants};
 
 /// What is known of who challenges us, and a random text for the answers.
 pub(super) type Credentials<'a> = Option<(&'a mut Authorizations, &'a str)>;

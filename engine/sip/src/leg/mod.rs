@@ -28,6 +28,7 @@ mod refusal;
 mod served;
 mod session;
 mod theirs;
+mod tries;
 
 use std::time::Duration;
 
@@ -43,8 +44,9 @@ use mutants::mutant;
 
 use change::Talk;
 use head::Head;
-use invite::{Inviting, Try};
+use invite::Inviting;
 use orphan::Left;
+use tries::Try;
 
 /// The most dialogs that one INVITE may make. Forks of a carrier are two or three; a 2xx of one
 /// more is not acknowledged, and its callee gives up by itself.

@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::transaction::Purpose;
 
 use super::head::Head;
-use super::invite::{TURNS, Try};
+use super::tries::{TURNS, Try};
 use super::{Leg, Phase, Wish};
 
 /// The most INVITEs that one orphan is cancelled for.

@@ -16,8 +16,10 @@ use sip::port::{LegId, Reason, Refusal, RefusalSource, RemoteDialog, SipHeard, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AppendError, Appended, Expected};
-use switchboard::{Answer, BatchIndex, Input, Now, Options, Output, Switchboard, Ticket};
+use store::{AppendError, Appended, Expected, Ownership};
+use switchboard::{
+    Answer, BatchIndex, Input, Now, Options, Output, PartitionNews, Switchboard, Ticket,
+};
 
 /// Seals by turning bits round: enough to see that nothing is stored as it was.
 #[derive(Default)]
@@ -63,9 +65,27 @@ impl Vault for TestVault {
 pub struct TestLog {
     pub events: Vec<Recorded<CallEvent>>,
     revisions: BTreeMap<StreamId, Revision>,
+    /// Who owns a partition, by its epoch; and whose each call is.
+    pub owners: BTreeMap<u32, u64>,
+    pub work: BTreeMap<StreamId, u32>,
 }
 
 impl TestLog {
+    fn append_as(
+        &mut self,
+        append: &store::Append,
+        owner: Option<Ownership>,
+    ) -> Result<Appended, AppendError> {
+        if let Some(owner) = owner {
+            let epoch = self.owners.get(&owner.partition).copied().unwrap_or_default();
+            if epoch > owner.epoch {
+                return Err(AppendError::Fenced { epoch });
+            }
+            self.work.insert(append.stream, owner.partition);
+        }
+        self.append(append)
+    }
+
     fn append(&mut self, append: &store::Append) -> Result<Appended, AppendError> {
         let current = self.revisions.get(&append.stream).copied();
         let fits = match append.expected {
@@ -115,6 +135,9 @@ pub struct World {
     pub sip: Vec<SipOrder>,
     pub media: Vec<MediaOrder>,
     pub answers: Vec<(Ticket, Answer)>,
+    /// Partitions that are to be taken over, and what was told of them.
+    pub wanted: Vec<u32>,
+    pub news: Vec<(u32, PartitionNews)>,
     pub stopped: Option<String>,
     pub ended: usize,
     /// While set, nothing becomes durable.
@@ -158,6 +181,8 @@ impl World {
             sip: Vec::new(),
             media: Vec::new(),
             answers: Vec::new(),
+            wanted: Vec::new(),
+            news: Vec::new(),
             stopped: None,
             ended: 0,
             disk_is_slow: false,
@@ -185,7 +210,8 @@ impl World {
                 let batch = self.waiting_batch.take().or_else(|| self.board.take_batch());
                 if let Some(batch) = batch {
                     moved = true;
-                    let results = batch.batch.appends.iter().map(|a| self.log.append(a)).collect();
+                    let appends = batch.batch.appends.iter().zip(&batch.owners);
+                    let results = appends.map(|(a, owner)| self.log.append_as(a, *owner)).collect();
                     self.board.handle(Input::Durable(batch.id, results), self.now);
                 }
             } else if self.waiting_batch.is_none() {
@@ -231,6 +257,8 @@ impl World {
                 });
                 self.board.handle(Input::FirstRead(call, fingerprint), self.now);
             }
+            Output::TakeOver(partition) => self.wanted.push(partition),
+            Output::Partition(partition, news) => self.news.push((partition, news)),
             Output::Answer(ticket, answer) => self.answers.push((ticket, answer)),
             Output::Ended(..) => self.ended += 1,
             Output::Stop(why) => self.stopped = Some(why),

@@ -241,6 +241,11 @@ impl<F: Machine> Node<F> {
             }
             Output::Ended(call, ended) => around.tell(&Fact::Ended(call, &ended)),
             Output::Stop(why) => return Err(Gone::Broken(why)),
+            // A node alone serves all of the work: nothing of it is ever offered or taken.
+            Output::TakeOver(partition) | Output::Partition(partition, _) => {
+                let why = format!("partition {partition} in a world of one node");
+                return Err(Gone::Broken(why));
+            }
         }
         Ok(())
     }

@@ -1,0 +1,126 @@
+//! Partitions of the work that nodes share, towards the store: taken over and watched on a thread of
+//! its own, since a store on another machine may take its time.
+
+use crate::history::past;
+use crate::inbox::{Arrived, Inbox};
+use crate::store_url::Partitions;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+use store::StoreError;
+use switchboard::{Input, Past, TakenOver};
+
+/// How often the store is asked whether what we own is still ours. A node that was stopped and wakes
+/// up finds it out with its first append as well; this is for one that has nothing to append.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+enum Order {
+    TakeOver(u32),
+    Forget(u32),
+}
+
+/// Takes partitions over for a shard. Its thread ends with it.
+pub struct Taker(Sender<Order>);
+
+impl Taker {
+    /// Starts the thread. Without partitions to share every one is ours for the asking.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn start(
+        partitions: Option<Arc<dyn Partitions>>,
+        inbox: Inbox,
+    ) -> Result<Self, std::io::Error> {
+        let (orders, ordered) = channel();
+        let owned = BTreeMap::new();
+        let thread = Thread { partitions, inbox, owned };
+        let run = move || thread.run(&ordered);
+        std::thread::Builder::new().name("partitions".into()).spawn(run)?;
+        Ok(Self(orders))
+    }
+
+    /// Takes one over; the answer comes to the inbox.
+    pub fn take_over(&self, partition: u32) {
+        // The thread lives as long as somebody can order something.
+        let _ = self.0.send(Order::TakeOver(partition));
+    }
+
+    /// Nothing of it is here any more.
+    pub fn forget(&self, partition: u32) {
+        let _ = self.0.send(Order::Forget(partition));
+    }
+}
+
+struct Thread {
+    partitions: Option<Arc<dyn Partitions>>,
+    inbox: Inbox,
+    owned: BTreeMap<u32, u64>,
+}
+
+impl Thread {
+    fn run(mut self, ordered: &Receiver<Order>) {
+        let mut looked = Instant::now();
+        loop {
+            match ordered.recv_timeout(LOOK_EVERY.saturating_sub(looked.elapsed())) {
+                Ok(Order::TakeOver(partition)) => self.take_over(partition),
+                Ok(Order::Forget(partition)) => drop(self.owned.remove(&partition)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.look();
+            }
+        }
+    }
+
+    fn take_over(&mut self, partition: u32) {
+        let input = match self.taken_over(partition) {
+            Ok(taken) => {
+                self.owned.insert(partition, taken.epoch);
+                Input::TakenOver(Box::new(taken))
+            }
+            Err(error) => {
+                tracing::error!(partition, error = error.in_full(), "not taken over");
+                Input::NotTaken(partition, error.in_full())
+            }
+        };
+        self.inbox.put(Arrived::Asked(input));
+    }
+
+    fn taken_over(&self, partition: u32) -> Result<TakenOver, StoreError> {
+        let mut taken = TakenOver { partition, epoch: 0, past: Vec::new() };
+        if let Some(partitions) = &self.partitions {
+            let (epoch, history) = partitions.take_over(partition)?;
+            taken.epoch = epoch;
+            history.read(&mut |stored| match past(&stored) {
+                Ok(known) => taken.past.extend(known),
+                // One call that is damaged does not keep the others from their next owner.
+                Err(why) => {
+                    tracing::error!(stream = %stored.stream, why, "left alone: damaged");
+                    taken.past.extend(stored.stream.as_call().map(Past::Beyond));
+                }
+            })?;
+        }
+        Ok(taken)
+    }
+
+    fn look(&self) {
+        let Some(partitions) = self.partitions.as_ref().filter(|_| !self.owned.is_empty()) else {
+            return;
+        };
+        let ours: Vec<u32> = self.owned.keys().copied().collect();
+        match partitions.epochs(&ours) {
+            Ok(epochs) => {
+                for (partition, epoch) in epochs {
+                    if self.owned.get(&partition).is_some_and(|ours| *ours < epoch) {
+                        self.inbox.put(Arrived::Asked(Input::Lost(partition, epoch)));
+                    }
+                }
+            }
+            // What cannot be asked now is asked again; appends are held to it in any case.
+            Err(error) => tracing::warn!(error = error.in_full(), "owners cannot be asked for"),
+        }
+    }
+}
