@@ -13,12 +13,14 @@ mod machine;
 mod postgres;
 
 use anyhow::Result;
+use std::path::Path;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |place: usize, default: u32| -> Result<u32> {
         Ok(arguments.get(place).map(|text| text.parse()).transpose()?.unwrap_or(default))
     };
+    let place = |at: usize| Path::new(arguments.get(at).map_or(".", String::as_str));
     match arguments.first().map_or("", String::as_str) {
         "machine" => machine::run(),
         "engine" => engine::run(number(1, 20_000)?, number(2, 1_000)?)?,
@@ -27,10 +29,8 @@ fn main() -> Result<()> {
         "memory-audio" => engine::run_memory(number(1, 2_000)?, true)?,
         "log" => log::run(arguments.get(1).map(String::as_str))?,
         "log-history" => log::run_history(number(1, 100_000_000)?)?,
-        "log-read" => {
-            let place = arguments.get(1).map_or(std::path::Path::new("."), std::path::Path::new);
-            log::read_history(place, number(2, 0)?.into())?;
-        }
+        "log-open" => log::open_history(place(1))?,
+        "log-read" => log::read_history(place(2), number(1, 0)?.into())?,
         "postgres" => postgres::run()?,
         other => anyhow::bail!(
             "there is no bench `{other}`; there are machine, engine, engine-alone, memory, memory-audio, postgres, log and log-history"

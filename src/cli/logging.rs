@@ -13,11 +13,14 @@ pub enum Format {
     Json,
 }
 
+/// KurrentDB's client calls each try that fails an error; what comes of them is ours to say.
+const USUAL: &str = "warn,kurrentdb=off";
+
 /// Starts the log: warnings and worse, unless `CALLFOLD_LOG` says otherwise. A second start
 /// changes nothing.
 pub fn start(format: Format) {
-    let wanted = std::env::var("CALLFOLD_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let wanted = std::env::var("CALLFOLD_LOG").unwrap_or_else(|_| USUAL.to_owned());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new(USUAL));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Only the first start of a process can succeed; tests have many.
     let _ = match format {

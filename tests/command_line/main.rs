@@ -1,6 +1,7 @@
 //! The program as it is typed: what it prints, and how it ends.
 
 mod folder;
+mod hostile;
 mod lists;
 mod persons;
 mod reading;

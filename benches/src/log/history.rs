@@ -6,7 +6,7 @@ use super::{Limit, line, options, percentiles};
 use crate::cpu;
 use anyhow::{Result, ensure};
 use schemas::{Position, Revision};
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
@@ -24,12 +24,39 @@ pub fn run(folder: &Path, events: u64) -> Result<()> {
     let place = folder.join("history");
     std::fs::create_dir_all(&place)?;
     let ended = write(&place, events)?;
-    // In a process that has done nothing before: memory that this one gave back would hide some.
-    let reading = Command::new(std::env::current_exe()?)
-        .args([OsStr::new("log-read"), place.as_os_str(), OsStr::new(&ended.to_string())])
-        .status()?;
-    ensure!(reading.success(), "the history cannot be read");
+    forget(&place)?;
+    again(&place, &["log-open"])?;
+    again(&place, &["log-read", &ended.to_string()])?;
     std::fs::remove_dir_all(place)?;
+    Ok(())
+}
+
+/// In a process that has done nothing before: memory that this one gave back would hide some.
+fn again(place: &Path, words: &[&str]) -> Result<()> {
+    let program = std::env::current_exe()?;
+    let status = Command::new(program).args(words).arg(place).status()?;
+    ensure!(status.success(), "the history cannot be read");
+    Ok(())
+}
+
+/// Has the kernel drop what it keeps of these files in memory, as after a start of the machine.
+fn forget(place: &Path) -> Result<()> {
+    for file in std::fs::read_dir(place)? {
+        let mut file_word = OsString::from("if=");
+        file_word.push(file?.path());
+        let words = ["iflag=nocache", "count=0", "status=none"];
+        let status = Command::new("dd").arg(file_word).args(words).status()?;
+        ensure!(status.success(), "dd does not drop a file's pages");
+    }
+    Ok(())
+}
+
+/// Opens a history of which nothing is in memory.
+pub fn open_cold(place: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let (_, recovery) = Log::open(RealFiles::new(place), options())?;
+    line("opened, nothing of it in memory", begun.elapsed().as_secs_f64(), "s", Limit::AtMost(2.0));
+    line("  events in it", recovery.head as f64, "", Limit::None);
     Ok(())
 }
 
@@ -64,7 +91,7 @@ pub fn read(place: &Path, ended: u64) -> Result<()> {
     let mb = || (cpu::resident_bytes().saturating_sub(memory)) as f64 / 1e6;
     let begun = Instant::now();
     let (log, recovery) = Log::open(RealFiles::new(place), options())?;
-    line("opened again", begun.elapsed().as_secs_f64(), "s", Limit::AtMost(2.0));
+    line("opened again, warm", begun.elapsed().as_secs_f64(), "s", Limit::AtMost(2.0));
     line("  events that were scanned for it", recovery.events_scanned as f64, "", Limit::None);
     line("  memory it takes", mb(), "MB", Limit::None);
     let (reader, begun) = (log.reader(), Instant::now());

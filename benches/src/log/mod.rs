@@ -71,6 +71,14 @@ pub fn read_history(place: &Path, ended_calls: u64) -> Result<()> {
     history::read(place, ended_calls)
 }
 
+/// The same before it, on a cold disk.
+///
+/// # Errors
+/// The disk's.
+pub fn open_history(place: &Path) -> Result<()> {
+    history::open_cold(place)
+}
+
 /// What a figure should be.
 #[derive(Clone, Copy)]
 enum Limit {

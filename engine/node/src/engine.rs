@@ -2,10 +2,10 @@
 
 use crate::clock::Clock;
 use crate::dns::Dns;
+use crate::errands::Errands;
 use crate::history::past;
 use crate::inbox::{Arrived, Inbox, pair};
 use crate::list::{LoadedRun, Loading};
-use crate::partitions::Taker;
 use crate::shard::{Gauges, Media, Notice, Shard};
 use crate::store_url::{OpenStore, Secrets, StoreUrl};
 use crate::wire::{BindError, Wire};
@@ -28,7 +28,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use store::folder::{DataFolder, MasterSource};
 use store::keys::NodeVault;
-use store::{Append, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored};
+use store::{
+    Append, AppendError, Appender, Expected, NewEvent, Reader, Recovery, StoreError, Stored,
+};
 use switchboard::{GiveUp, Input, Options as BoardOptions, Switchboard};
 
 /// The waker's token; the wire's begin above and below it.
@@ -74,24 +76,36 @@ pub struct Gateway {
     pub sip: GatewayConfig,
 }
 
-/// Why a node cannot be. Each is one sentence for people.
+/// Why a node cannot be: a sentence for people. Its cause is in it, and so is no source beside it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// Its folder, log or keys.
     #[error("{}", .0.in_full())]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// Its SIP port.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// Its RTP ports.
     #[error("no port for audio: {0}")]
-    Ports(#[from] media::ports::PortFault),
+    Ports(media::ports::PortFault),
     /// A call whose events cannot be followed: damage, or the work of a later version.
     #[error("the calls cannot be rebuilt: {0}")]
     Replay(String),
     /// The operating system gives no thread, no timer, no randomness.
-    #[error("the operating system refuses {0}")]
-    System(&'static str, #[source] std::io::Error),
+    #[error("the operating system refuses {0}: {1}")]
+    System(&'static str, std::io::Error),
+}
+
+impl From<StoreError> for NodeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<media::ports::PortFault> for NodeError {
+    fn from(error: media::ports::PortFault) -> Self {
+        Self::Ports(error)
+    }
 }
 
 /// A node whose folder is open and locked, with its log recovered, and nothing running yet.
@@ -207,8 +221,9 @@ impl Prepared {
             })
             .map_err(system("a thread for names"))?
         };
-        let taker = Taker::start(self.store.partitions.clone(), inbox.clone())
-            .map_err(system("a thread for partitions"))?;
+        let partitions = self.store.partitions.clone();
+        let errands = Errands::start(partitions, reader.clone(), inbox.clone())
+            .map_err(system("a thread to ask the store"))?;
         let stream = StreamId::node(self.folder.node());
         let started = NodeStarted {
             name: self.folder.node().to_owned(),
@@ -234,7 +249,7 @@ impl Prepared {
             board,
             media: PumpMedia(pump),
             dns,
-            taker,
+            errands,
             appender,
             reader: reader.clone(),
             notices,
@@ -420,7 +435,10 @@ fn note(
     let events = vec![NewEvent { encoded: event.encode(), at: clock.now().utc }];
     let append = Append { stream, expected: Expected::Any, events };
     for result in appender.append(vec![append]) {
-        result.map_err(|error| StoreError::Broken(error.to_string()))?;
+        result.map_err(|error| match error {
+            AppendError::Broken(why) => StoreError::Broken(why),
+            other => StoreError::Broken(other.to_string()),
+        })?;
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ pub enum Arrived {
     Resolved(GatewayId, Found),
     /// A command from outside.
     Asked(Input),
+    /// The store cannot be read; why, for people.
+    Broken(String),
     /// The loop is to end, whatever is up.
     Stop,
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: a node, from its folder to its threads.
 //! - [`shard`]: the loop that everything passes through.
+//! - [`errands`]: what the loop asks the store without waiting for it.
 //! - [`list`]: a list's rows become durable items.
 //! - [`wire`]: SIP messages on UDP and TCP. [`dns`]: where a gateway is. [`clock`]: what time it is.
 //! - [`store_url`]: where events are kept, and [`history`]: what calls are rebuilt from.
@@ -9,10 +10,10 @@
 pub mod clock;
 pub mod dns;
 pub mod engine;
+pub mod errands;
 pub mod history;
 pub mod inbox;
 pub mod list;
-pub mod partitions;
 pub mod shard;
 pub mod store_url;
 pub mod wire;

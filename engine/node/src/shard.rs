@@ -3,14 +3,14 @@
 
 use crate::clock::Clock;
 use crate::dns::{Dns, Question};
+use crate::errands::Errands;
 use crate::inbox::{Arrived, Inbox, Outbox};
-use crate::partitions::Taker;
 use crate::wire::{Arrival, Wire};
 use campaign::Item;
 use media::port::{MediaHeard, MediaOrder};
 use mio::{Events, Poll};
 use schemas::batch::BatchEvent;
-use schemas::call::{CallEnded, CallEvent};
+use schemas::call::CallEnded;
 use schemas::{CallId, Event, Pseudonyms, Revision, StreamId, StreamKind, Vault};
 use sip::UserAgent;
 use sip::port::Output as SipOutput;
@@ -74,7 +74,7 @@ pub struct Shard<V, M> {
     pub(crate) board: Switchboard<V>,
     pub(crate) media: M,
     pub(crate) dns: Dns,
-    pub(crate) taker: Taker,
+    pub(crate) errands: Errands,
     pub(crate) appender: Arc<dyn Appender>,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) notices: Sender<Notice>,
@@ -161,6 +161,7 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
     }
 
     fn take_arrived(&mut self, now: Now) {
+        let mut broken = None;
         for arrived in self.outbox.drain() {
             match arrived {
                 Arrived::Durable(batch, results) => {
@@ -171,9 +172,11 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
                     self.agent.resolved(now.mono, gateway, found);
                 }
                 Arrived::Asked(input) => self.board.handle(input, now),
+                Arrived::Broken(why) => broken = Some(why),
                 Arrived::Stop => self.stop = true,
             }
         }
+        broken.into_iter().for_each(|why| self.stopped(&why));
     }
 
     /// Lets both work until neither has anything more to say.
@@ -214,11 +217,11 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
             Output::ReadItems { batch, stream, from, limit } => {
                 self.read_items(batch, stream, from, limit, now);
             }
-            Output::ReadFirst(call) => self.read_first(call, now),
-            Output::TakeOver(partition) => self.taker.take_over(partition),
+            Output::ReadFirst(call) => self.errands.read_first(call),
+            Output::TakeOver(partition) => self.errands.take_over(partition),
             Output::Partition(partition, news) => {
                 if !matches!(news, PartitionNews::Owned { .. }) {
-                    self.taker.forget(partition);
+                    self.errands.forget(partition);
                 }
                 self.tell(Notice::Partition(partition, news));
             }
@@ -274,16 +277,6 @@ impl<V: Vault + Pseudonyms, M: Media> Shard<V, M> {
         self.board.handle(Input::ItemsRead(batch, items, next), now);
     }
 
-    fn read_first(&mut self, call: CallId, now: Now) {
-        match self.reader.read_stream(StreamId::call(call), Revision(0), 1) {
-            Ok(stored) => {
-                let fingerprint = stored.first().and_then(fingerprint);
-                self.board.handle(Input::FirstRead(call, fingerprint), now);
-            }
-            Err(error) => self.stopped(&format!("a call cannot be read: {error}")),
-        }
-    }
-
     fn stopped(&mut self, why: &str) {
         self.tell(Notice::Stopped(why.to_owned()));
         self.stop = true;
@@ -306,13 +299,5 @@ fn item(stored: Stored) -> Option<Item> {
             tracing::error!(stream = %stored.stream, revision = stored.revision.0, %error, "an item of a batch cannot be read and is passed over");
             None
         }
-    }
-}
-
-fn fingerprint(stored: &Stored) -> Option<[u8; 8]> {
-    let encoded = &stored.encoded;
-    match Event::decode(encoded.kind, encoded.version, &encoded.body) {
-        Ok(Event::Call(CallEvent::CallRequested(requested))) => Some(requested.fingerprint),
-        _ => None,
     }
 }

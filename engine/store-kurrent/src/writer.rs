@@ -20,8 +20,9 @@ use std::time::Duration;
 use store::api::{Batch, Reply};
 use store::remote::{Gate, Head};
 use store::writer::KeySink;
-use store::{Append, AppendError, Results};
+use store::{Append, AppendError, Results, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::MissedTickBehavior;
 
 /// What one group holds at most.
 const EVENTS_PER_GROUP: usize = 16 * 1024;
@@ -33,6 +34,9 @@ const LOOKS_AT_ONCE: usize = 64;
 const SEEN_MAX: usize = 16 * 1024;
 /// What an event takes in memory beside its body, about.
 const EVENT_BYTES: usize = 64;
+
+/// How long somebody who wants a person erased waits at most for the keys to be looked after.
+const KEYS_LOOKED_AFTER_EVERY: Duration = Duration::from_millis(250);
 
 /// A batch that waits, and who waits for it.
 pub struct Order {
@@ -73,7 +77,18 @@ pub struct Writer {
 impl Writer {
     /// Appends until nobody can hand anything over any more.
     pub async fn run(mut self, mut waiting: UnboundedReceiver<Order>) {
-        while let Some(first) = waiting.recv().await {
+        let mut look_after_keys = tokio::time::interval(KEYS_LOOKED_AFTER_EVERY);
+        look_after_keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let first = tokio::select! {
+                biased;
+                _ = look_after_keys.tick() => {
+                    self.look_after_keys().await;
+                    continue;
+                }
+                first = waiting.recv() => first,
+            };
+            let Some(first) = first else { return };
             let count = |order: &Order| -> usize {
                 order.batch.appends.iter().map(|append| append.events.len()).sum()
             };
@@ -107,17 +122,34 @@ impl Writer {
 
     /// Makes the keys durable that the group's events are the first to use.
     async fn keep_keys(&mut self, new: Vec<StoredKey>) -> Result<(), String> {
-        if self.broken.is_none() && !new.is_empty() {
-            let keys = self.keys.clone();
-            let keep =
-                move || keys.lock().unwrap_or_else(PoisonError::into_inner).append_and_sync(&new);
-            let kept = tokio::task::spawn_blocking(keep).await;
-            self.broken = match kept {
-                Ok(kept) => kept.err().map(|error| error.in_full()),
-                Err(_) => Some("the keys of persons could not be kept".to_owned()),
-            };
+        if !new.is_empty() {
+            self.on_keys(move |keys| keys.append_and_sync(&new)).await;
         }
         self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Erases whom others have asked to erase, also while nothing is appended.
+    async fn look_after_keys(&mut self) {
+        let was_broken = self.broken.is_some();
+        self.on_keys(|keys| keys.look_after()).await;
+        if let (false, Some(why)) = (was_broken, &self.broken) {
+            tracing::error!("the keys of persons cannot be kept: {why}");
+        }
+    }
+
+    async fn on_keys<W>(&mut self, work: W)
+    where
+        W: FnOnce(&mut dyn KeySink) -> Result<(), StoreError> + Send + 'static,
+    {
+        if self.broken.is_some() {
+            return;
+        }
+        let keys = self.keys.clone();
+        let work = move || work(&mut *keys.lock().unwrap_or_else(PoisonError::into_inner));
+        self.broken = match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done.err().map(|error| error.in_full()),
+            Err(_) => Some("the keys of persons could not be kept".to_owned()),
+        };
     }
 
     async fn append(&mut self, group: &[Order]) -> Results {

@@ -6,15 +6,18 @@ mod proxy;
 use proxy::Proxy;
 use schemas::event::Encoded;
 use schemas::{CallId, Position, Revision, StreamId, Timestamp};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 use store::{Append, AppendError, Appended, Appender, Expected, NewEvent, Reader};
 use store_postgres::cluster::Cluster;
 use store_postgres::{Options, PostgresStore};
 
 const WRITERS: u8 = 4;
 const KILLS: u32 = 4;
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(1);
+/// So long none of them may stand still.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// So many more are acknowledged before the next kill.
 const BETWEEN_KILLS: u32 = 150;
 
@@ -51,6 +54,7 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
     let cluster = Cluster::start().unwrap();
     let store = PostgresStore::open(&cluster.url("killed"), Options::default()).unwrap();
     let (stop, acknowledged) = (AtomicBool::new(false), AtomicU32::new(0));
+    let (end, seen) = (AtomicU64::new(u64::MAX), AtomicU32::new(0));
     let counts: Vec<u32> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|stream| {
@@ -58,20 +62,31 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
                 scope.spawn(move || write(store, stream, stop, acknowledged))
             })
             .collect();
-        // A follower meets every death too.
-        let follower = scope.spawn(|| follow(&store, &stop));
-        for kill in 1..=KILLS {
-            while acknowledged.load(Ordering::Relaxed) < kill * BETWEEN_KILLS {
+        // A follower meets every death too: it has seen something before, and something new after.
+        let follower = scope.spawn(|| follow(&store, &end, &seen));
+        let reach = |counted: &AtomicU32, at_least: u32| {
+            let deadline = Instant::now() + PATIENCE;
+            while counted.load(Ordering::Relaxed) < at_least {
+                assert!(Instant::now() < deadline, "nothing comes any more");
+                assert!(!follower.is_finished(), "the follower has given up");
                 std::thread::sleep(LOOK_EVERY);
             }
+        };
+        for kill in 1..=KILLS {
+            reach(&acknowledged, kill * BETWEEN_KILLS);
+            let before = seen.load(Ordering::Relaxed);
+            reach(&seen, before + 1);
             cluster.kill().unwrap();
+            let before = acknowledged.load(Ordering::Relaxed);
             cluster.restart().unwrap();
+            reach(&seen, before + u32::from(WRITERS) + 1);
         }
         stop.store(true, Ordering::Relaxed);
         let counts: Vec<u32> = writers.into_iter().map(|w| w.join().unwrap()).collect();
-        let followed = follower.join().unwrap();
         let all = store.read_all(Position(0), usize::MAX).unwrap();
-        assert_eq!(followed, all[..followed.len()], "the follower saw something else");
+        end.store(all.last().unwrap().position.0, Ordering::Relaxed);
+        let followed = follower.join().unwrap();
+        assert!(followed == all, "the follower saw {} events of {}", followed.len(), all.len());
         counts
     });
     let again = PostgresStore::open(&cluster.url("killed"), Options::default()).unwrap();
@@ -84,13 +99,14 @@ fn a_server_that_is_killed_in_the_middle_of_appends_loses_nothing_and_has_nothin
     }
 }
 
-/// Reads on until it is told to stop.
-fn follow(store: &PostgresStore, stop: &AtomicBool) -> Vec<store::Stored> {
+/// Reads on until it has come to the end, once that is known.
+fn follow(store: &PostgresStore, end: &AtomicU64, count: &AtomicU32) -> Vec<store::Stored> {
     let (mut seen, mut last) = (Vec::new(), Position(0));
-    while !stop.load(Ordering::Relaxed) {
-        store.wait(last, std::time::Duration::from_millis(50)).expect("a store reads");
+    while last.0 < end.load(Ordering::Relaxed) {
+        store.wait(last, Duration::from_millis(50)).expect("a store reads");
         let page = store.read_all(last, 100).expect("a store reads");
         last = page.last().map_or(last, |event| event.position);
+        count.fetch_add(u32::try_from(page.len()).unwrap(), Ordering::Relaxed);
         seen.extend(page);
     }
     seen
@@ -118,7 +134,7 @@ fn an_append_whose_answer_is_lost_is_recognised_when_it_comes_again() {
 #[test]
 fn a_server_that_stays_away_makes_the_outcome_unknown_and_keeps_the_order_of_answers() {
     let cluster = Cluster::start().unwrap();
-    let options = Options { patience: std::time::Duration::from_millis(300), ..Options::default() };
+    let options = Options { patience: Duration::from_millis(300), ..Options::default() };
     let store = PostgresStore::open(&cluster.url("away"), options).unwrap();
     one(&store, append(1, Expected::NoStream, 0)).unwrap();
     cluster.kill().unwrap();

@@ -104,6 +104,12 @@ impl StoreError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Why nothing goes on after this error: its sentence, or of [`StoreError::Broken`] what broke
+    /// the store first, so that it is not wrapped anew each time it is handed on.
+    pub fn first_cause(&self) -> String {
+        if let Self::Broken(why) = self { why.clone() } else { self.in_full() }
+    }
+
     /// The sentence with its causes, for where only text can go.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

@@ -211,10 +211,12 @@ impl Files for RealFiles {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             // A name that is not UTF-8 is none of ours.
-            if let (true, Ok(name)) =
-                (entry.file_type()?.is_file(), entry.file_name().into_string())
-            {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if entry.file_type()?.is_file() {
                 names.push(name);
+            } else if Path::new(&name).extension().is_some() {
+                // Passed over, the log would seem to have no such segment, or to be empty.
+                return Err(io::Error::other(format!("{name} there is no ordinary file")));
             }
         }
         names.sort();

@@ -12,6 +12,7 @@
 //! - [`folder`]: where all of it stands, and who may write.
 
 pub mod api;
+mod bytes;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod dice;

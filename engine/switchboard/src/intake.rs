@@ -105,8 +105,8 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         for _ in 0..STARTS_PER_ROUND {
             let Some((id, requested)) = self.redials.take_due(now.utc) else { break };
             let batch = self.batch_of(&requested);
-            let no_lane = batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane())
-                && !mutant!("redials beside the list's lanes");
+            let no_lane = batch.is_some_and(|batch| !self.batches[batch.0].0.has_lane());
+            let no_lane = no_lane && !mutant!("redials beside the list's lanes");
             if no_lane || self.work.keeps_back(requested.first_call) {
                 self.redials.put_off(now.utc.after(LANE_ASKED_AGAIN), id, requested);
                 continue;

@@ -221,6 +221,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         if !self.journal.is_empty() || !self.outputs.is_empty() || !self.work.is_quiet() {
             return false;
         }
+        if !self.repeats.is_empty() {
+            return false;
+        }
         if self.draining {
             return self.slots.all(|slot| slot.is_waiting && slot.in_flight == 0);
         }

@@ -47,6 +47,7 @@ fn killed_with_minus_nine_it_loses_nothing_it_has_answered_and_calls_nobody_twic
         |n: usize| numbers[n % numbers.len()].replace("+1212", &format!("+1{:03}", 300 + n));
     let mut accepted = Vec::new();
     for life in 0..4 {
+        let before = world.carrier.totals().invites;
         let service = world.start_with("calls_max = 6");
         for n in life * 10..life * 10 + 10 {
             let command = format!("c{n}");
@@ -54,7 +55,6 @@ fn killed_with_minus_nine_it_loses_nothing_it_has_answered_and_calls_nobody_twic
             assert_eq!(reply.status, 202, "{reply:?}");
             accepted.push((command, reply.json["call_id"].clone()));
         }
-        let before = world.carrier.totals().invites;
         let dials = wait_for(|| (world.carrier.totals().invites > before + 2).then_some(()));
         assert!(dials.is_some(), "it dials");
         service.kill();

@@ -73,3 +73,25 @@ fn without_its_key_no_event_is_appended_nor_any_after_it() {
     assert!(matches!(after, Err(AppendError::Broken(_))), "{after:?}");
     assert!(store.read_all(Position(0), 9).unwrap().is_empty());
 }
+
+#[test]
+fn keys_are_looked_after_while_nothing_is_appended() {
+    struct LookedAfter(std::sync::mpsc::Sender<()>);
+    impl KeySink for LookedAfter {
+        fn append_and_sync(&mut self, _: &[StoredKey]) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn look_after(&mut self) -> Result<(), StoreError> {
+            // The test may have seen enough.
+            let _ = self.0.send(());
+            Ok(())
+        }
+    }
+    let servers = Servers::start(1);
+    let (tell, told) = std::sync::mpsc::channel();
+    let store = KurrentStore::open(&servers.url(0), options(), LookedAfter(tell)).unwrap();
+    for _ in 0..2 {
+        told.recv_timeout(PATIENCE).expect("the keys are looked after");
+    }
+    drop(store);
+}

@@ -52,6 +52,7 @@ struct Platter {
     operations_left: Option<u64>,
     syncs: u64,
     reads: u64,
+    writes: u64,
 }
 
 /// A change of names that happens whole or not at all.
@@ -70,6 +71,7 @@ impl SimDisk {
             operations_left: None,
             syncs: 0,
             reads: 0,
+            writes: 0,
         };
         Self { platter: Arc::new(Mutex::new(platter)), life: 0 }
     }
@@ -106,6 +108,11 @@ impl SimDisk {
     /// How many reads were asked for.
     pub fn reads(&self) -> u64 {
         self.lock().reads
+    }
+
+    /// How many writes were asked for.
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
     }
 
     /// What a file holds. `None` when there is no such file.
@@ -205,6 +212,7 @@ impl File for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut platter = self.disk.change()?;
+        platter.writes += 1;
         let mut bytes = bytes;
         if bytes.len() > 1 && {
             let n = platter.faults.short_write_one_in;

@@ -142,7 +142,8 @@ impl DataFolder {
             Some(_) => foreign(format!("its events are in another common log than {shown}")),
             None if holds_events(&self.path.join("log")) => foreign(format!(
                 "it has a log of its own: copy that to {shown} with `callfold log copy`, and begin \
-                 with a new folder that has the same callee.key and master.key"
+                 with a new folder that has the same callee.key and master.key, and in KurrentDB's \
+                 case keys/persons, since persons' keys never stand there"
             )),
             None => self.change(|node| node.common = Some(store)),
         }

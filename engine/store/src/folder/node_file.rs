@@ -2,7 +2,8 @@
 
 use super::FOLDER_FORMAT;
 use crate::StoreError;
-use crate::keys::{hex, sync_folder_of};
+use crate::bytes::hex;
+use crate::keys::sync_folder_of;
 use crate::log::StoreId;
 use serde::{Deserialize, Serialize};
 use std::fs;

@@ -9,8 +9,8 @@
 use super::persons::{Person, Persons, Standing, unwrap};
 use super::{Keyring, MasterKey, lock};
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::{File, Files};
-use crate::log::bytes;
 use crate::writer::KeySink;
 use hashbrown::HashSet;
 use schemas::CalleeKey;

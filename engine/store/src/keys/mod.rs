@@ -16,7 +16,7 @@ mod vault;
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
-pub(crate) use secret::{hex, put_secret_file, sync_folder_of};
+pub(crate) use secret::{put_secret_file, sync_folder_of};
 pub use table::{KeyRow, KeyTable, rewrap};
 pub use vault::NodeVault;
 

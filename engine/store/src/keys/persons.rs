@@ -239,5 +239,5 @@ fn binding(callee: CalleeKey, generation: u16) -> [u8; 18] {
 
 /// A callee key is a keyed hash already.
 fn hash(callee: CalleeKey) -> u64 {
-    u64::from_le_bytes(crate::log::bytes(&callee.0, 0))
+    u64::from_le_bytes(crate::bytes::bytes(&callee.0, 0))
 }

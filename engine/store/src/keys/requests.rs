@@ -3,8 +3,8 @@
 //! the file, so that a crash between the two erases again.
 
 use super::KeyFile;
-use super::secret::hex;
 use crate::StoreError;
+use crate::bytes::hex;
 use crate::file::Files;
 use schemas::CalleeKey;
 use std::io;

@@ -1,6 +1,7 @@
 //! The two secrets that stand in files of their own.
 
 use crate::StoreError;
+use crate::bytes::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::CalleeKey;
 use sha2::Sha256;
@@ -105,7 +106,7 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
 }
 
 fn first<const N: usize>(mac: &Hmac<Sha256>) -> [u8; N] {
-    crate::log::bytes(&mac.clone().finalize().into_bytes(), 0)
+    crate::bytes::bytes(&mac.clone().finalize().into_bytes(), 0)
 }
 
 /// Reads a secret's file.
@@ -172,9 +173,4 @@ pub fn random<const N: usize>() -> Result<[u8; N], StoreError> {
         StoreError::of_disk("read", "the operating system's randomness", error.into())
     })?;
     Ok(bytes)
-}
-
-/// Bytes as lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

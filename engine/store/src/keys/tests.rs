@@ -314,7 +314,7 @@ mod secrets {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&path, b"").unwrap();
         assert!(make_secret_file(&path).is_err(), "an empty secret was taken, or replaced");
-        assert_eq!(hex(&[0, 0xff]), "00ff");
+        assert_eq!(crate::bytes::hex(&[0, 0xff]), "00ff");
     }
 }
 

@@ -4,13 +4,12 @@
 //! last ones may not be durable yet: when their writer is killed they stay, and when the power
 //! goes, this process goes too.
 
-use super::header::{HEADER_BYTES, StoreId};
+use super::header::{HEADER_BYTES, StoreId, read_header};
 use super::index::Index;
 use super::listing::Listing;
-use super::names;
+use super::names::{self, Span};
 use super::read::LogReader;
-use super::recover::{self, Purpose, read_header};
-use super::sealed::Span;
+use super::recover::{self, Purpose};
 use super::segments::Raw;
 use super::shared::Shared;
 use super::walk::{FrameWalk, Step};

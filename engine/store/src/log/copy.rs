@@ -1,10 +1,11 @@
 //! Copying the files of a log while its writer writes, for a backup.
 
 use super::OnProgress;
+use super::header::read_header;
 use super::header::{HEADER_BYTES, StoreId};
 use super::listing::Listing;
 use super::names;
-use super::recover::{attested_behind, read_header};
+use super::recover::attested_behind;
 use super::stopped;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;

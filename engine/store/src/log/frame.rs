@@ -2,8 +2,9 @@
 //!
 //! The checksum covers the file's salt and the frame's place as well as its bytes.
 
-use super::header::{POSITION_MAX, Salt, bytes};
+use super::header::{POSITION_MAX, Salt};
 use crate::api::NewEvent;
+use crate::bytes::bytes;
 use schemas::{StreamId, StreamKind, Timestamp};
 
 /// Every frame begins with it, so that the next one is found behind damage.

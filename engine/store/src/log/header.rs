@@ -1,7 +1,8 @@
 //! The first page of every file of the log: what it is, whose, and from where on.
 
 use crate::StoreError;
-use crate::keys::hex;
+use crate::bytes::{bytes, hex};
+use crate::file::File;
 use schemas::Timestamp;
 use std::fmt;
 
@@ -145,9 +146,12 @@ impl Header {
     }
 }
 
-/// `N` bytes at `at`, which the caller knows to be there.
-pub(crate) fn bytes<const N: usize>(from: &[u8], at: usize) -> [u8; N] {
-    from[at..at + N].try_into().expect("a slice of N bytes is an array of N bytes")
+/// Reads a file's first page.
+pub(crate) fn read_header<F: File>(file: &F, place: &str) -> Result<(Header, Salt), StoreError> {
+    let mut page = vec![0; HEADER_BYTES];
+    let read = file.read_full_at(&mut page, 0);
+    let read = read.map_err(|error| StoreError::of_disk("read", place, error))?;
+    Header::decode(&page[..read], place)
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 //! by the tests below.
 
 use super::frame::{self, FRAME_HEADER_BYTES, MARK};
-use super::header::{Salt, StoreId, bytes};
+use super::header::{Salt, StoreId};
 use super::pages::{PAGE_BYTES, checksum};
 use super::sealed::FOOTER_BYTES;
 use super::sealed::block::{BLOCK_HEADER_BYTES, Block};
 use super::{HEADER_BYTES, Log, LogReader, Options, repair, stopped, verify};
 use crate::StoreError;
 use crate::api::{Append, Expected, NewEvent, Reader};
+use crate::bytes::bytes;
 use crate::dice::Dice;
 use crate::disk::SimDisk;
 use crate::file::Files;

@@ -1,7 +1,6 @@
 //! Which files of a folder make up the log, and which were left behind by a crash.
 
-use super::names::{self, Named};
-use super::sealed::Span;
+use super::names::{self, Named, Span};
 use crate::StoreError;
 use crate::file::{File, Files};
 

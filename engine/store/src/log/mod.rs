@@ -26,12 +26,12 @@ mod sealed;
 mod segments;
 mod shared;
 mod stopped;
+mod streams;
 mod verify;
 mod walk;
 
 pub(crate) use copy::{LogCopy, copy_log};
 pub use frame::{FRAME_BYTES_MAX, Fault, Record};
-pub(crate) use header::bytes;
 pub use header::{CODEC_BINCODE_2, Content, FORMAT, HEADER_BYTES, Header, StoreId};
 pub use listing::{Outline, outline};
 pub use read::LogReader;
@@ -48,10 +48,11 @@ use header::Salt;
 use mutants::mutant;
 use recover::Purpose;
 use schemas::{Position, Revision, StreamId, Timestamp};
-use segments::{Raw, Tail, Tails};
+use segments::Raw;
 use shared::Shared;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use streams::{Tail, Tails};
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -140,14 +141,25 @@ impl<F: Files> Log<F> {
     /// Writes a batch of independent appends, each whole or not at all. Their results stand once
     /// [`Log::sync`] has succeeded, and are not to be told before.
     pub fn append(&mut self, appends: &[Append]) -> Results {
-        let results: Results = appends.iter().map(|append| self.admit(append)).collect();
+        self.append_each([appends]).pop().expect("a batch has its results")
+    }
+
+    /// As [`Log::append`] of one batch after another, with one write for all of them.
+    pub fn append_each<'a>(
+        &mut self,
+        batches: impl IntoIterator<Item = &'a [Append]>,
+    ) -> Vec<Results> {
+        let admitted = |batch: &[Append]| batch.iter().map(|append| self.admit(append)).collect();
+        let mut results: Vec<Results> = batches.into_iter().map(admitted).collect();
         if let Err(error) = self.flush() {
             self.break_down(&error);
         }
-        match &self.poison {
-            None => results,
-            Some(why) => appends.iter().map(|_| Err(AppendError::Broken(why.clone()))).collect(),
+        if let Some(why) = &self.poison {
+            for result in results.iter_mut().flatten() {
+                *result = Err(AppendError::Broken(why.clone()));
+            }
         }
+        results
     }
 
     /// Makes everything durable that has been appended, and shows it to the readers. Says how far
@@ -211,7 +223,7 @@ impl<F: Files> Log<F> {
     }
 
     fn admit(&mut self, append: &Append) -> Result<Appended, AppendError> {
-        let unusable = |error: &StoreError| AppendError::Broken(error.in_full());
+        let unusable = |error: &StoreError| AppendError::Broken(error.first_cause());
         self.check().map_err(|error| unusable(&error))?;
         let tail = self.tail(append.stream).and_then(|tail| {
             match append.judge(tail.map(|t| t.revision)) {
@@ -366,7 +378,7 @@ impl<F: Files> Log<F> {
     }
 
     fn break_down(&mut self, error: &StoreError) {
-        self.poison.get_or_insert_with(|| error.in_full());
+        self.poison.get_or_insert_with(|| error.first_cause());
     }
 }
 

@@ -1,6 +1,11 @@
 //! What the files of a log are called.
 
-use super::sealed::Span;
+/// Which events a sealed segment holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    pub(crate) base: u64,
+    pub(crate) last: u64,
+}
 
 /// The segment of frames that begins at a position.
 pub(crate) fn frames(base: u64) -> String {

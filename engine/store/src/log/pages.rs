@@ -1,9 +1,10 @@
 //! Tables on the disk: entries of one size in pages of 4 KiB, each with a checksum of its own, so
 //! that one entry costs one read however long the table is.
 
-use super::header::{Salt, bytes};
+use super::header::{Content, Header, Salt, StoreId, read_header};
 use crate::StoreError;
-use crate::file::File;
+use crate::bytes::bytes;
+use crate::file::{File, Files};
 use std::io;
 use std::sync::Arc;
 
@@ -40,6 +41,29 @@ impl<F: File> Source<F> {
     pub(crate) fn corrupt(&self, offset: u64, why: impl ToString) -> StoreError {
         StoreError::Corrupt { file: self.place.to_string(), offset, why: why.to_string() }
     }
+}
+
+/// Opens a finished file and checks its header.
+pub(crate) fn open_source<F: Files>(
+    files: &F,
+    store: StoreId,
+    name: &str,
+    content: Content,
+) -> Result<(Source<F::File>, Header, u64), StoreError> {
+    let place: Arc<str> = files.place(name).into();
+    let file =
+        files.open_to_read(name).map_err(|error| StoreError::of_disk("open", &*place, error))?;
+    let (header, salt) = read_header(&file, &place)?;
+    let size = file.size().map_err(|error| StoreError::of_disk("read", &*place, error))?;
+    let source = Source { file: Arc::new(file), place, salt };
+    if header.store != store {
+        let (file, why) = (source.place.to_string(), "it is of another store".to_owned());
+        return Err(StoreError::Foreign { file, why });
+    }
+    if header.content != content {
+        return Err(source.corrupt(10, "it holds something else than its name says"));
+    }
+    Ok((source, header, size))
 }
 
 /// Writes a new file from its beginning to its end.

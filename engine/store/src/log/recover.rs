@@ -6,15 +6,16 @@
 //! one above all of them was never acknowledged, and the log is cut there.
 
 use super::frame::{self, Fault, MARK};
-use super::header::{Content, HEADER_BYTES, Header, StoreId};
+use super::header::{Content, HEADER_BYTES, Salt, StoreId, read_header};
 use super::index::Index;
 use super::listing::Listing;
-use super::names;
+use super::names::{self, Span};
+use super::sealed::Sealed;
 use super::sealed::seal::write_index;
-use super::sealed::{Sealed, Span};
-use super::segments::{Raw, Segments, Tail, Tails};
+use super::segments::{Raw, Segments};
 use super::shared::open_index;
 use super::stopped;
+use super::streams::{Tail, Tails};
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;
 use crate::file::{File, Files};
@@ -220,21 +221,10 @@ fn scan_segment<F: Files>(
     Ok(())
 }
 
-/// Reads a file's first page.
-pub(crate) fn read_header<F: File>(
-    file: &F,
-    place: &str,
-) -> Result<(Header, super::header::Salt), StoreError> {
-    let mut page = vec![0; HEADER_BYTES];
-    let read = file.read_full_at(&mut page, 0);
-    let read = read.map_err(|error| StoreError::of_disk("read", place, error))?;
-    Header::decode(&page[..read], place)
-}
-
 /// The last position that any whole frame behind a bad one says was durable; 0 when none does.
 pub(crate) fn attested_behind<F: File>(
     file: &F,
-    salt: super::header::Salt,
+    salt: Salt,
     from: u32,
     end: u32,
 ) -> io::Result<u64> {

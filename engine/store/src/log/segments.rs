@@ -6,21 +6,11 @@
 use super::frame::Frame;
 use super::header::{HEADER_BYTES, Header, Salt};
 use super::index::Index;
-use super::sealed::Span;
+use super::names::Span;
+use super::streams::{Tail, Tails};
 use crate::file::File;
-use hashbrown::HashMap;
 use schemas::{Revision, StreamId};
 use std::sync::Arc;
-
-/// The last event of a stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Tail {
-    pub(crate) revision: Revision,
-    pub(crate) position: u64,
-}
-
-/// The last events of streams.
-pub(crate) type Tails = HashMap<StreamId, Tail, foldhash::fast::RandomState>;
 
 /// A segment of frames with its index in memory: a few bytes per event, and an entry per stream
 /// that has an event in it.

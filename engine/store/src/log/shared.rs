@@ -4,9 +4,11 @@
 use super::header::StoreId;
 use super::index::Index;
 use super::marks::Marks;
+use super::names::Span;
+use super::sealed::Sealed;
 use super::sealed::block::Block;
-use super::sealed::{Sealed, Span};
-use super::segments::{Segments, Tail};
+use super::segments::Segments;
+use super::streams::Tail;
 use crate::StoreError;
 use crate::file::Files;
 use schemas::{Position, StreamId};

@@ -3,8 +3,9 @@
 //! What was durable then must be there at every later start, so the mark stays true when the
 //! log goes on, and needs no removing.
 
-use super::header::{StoreId, bytes};
+use super::header::StoreId;
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::{File, Files};
 use std::io;
 

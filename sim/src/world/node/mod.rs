@@ -241,10 +241,9 @@ impl<F: Machine> Node<F> {
             }
             Output::Ended(call, ended) => around.tell(&Fact::Ended(call, &ended)),
             Output::Stop(why) => return Err(Gone::Broken(why)),
-            // A node alone serves all of the work: nothing of it is ever offered or taken.
+            // The log is this node's alone: nobody gives it a partition of the work.
             Output::TakeOver(partition) | Output::Partition(partition, _) => {
-                let why = format!("partition {partition} in a world of one node");
-                return Err(Gone::Broken(why));
+                return Err(Gone::Broken(format!("nobody has given it partition {partition}")));
             }
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! not there costs a look. A stream's block follows from the beginning of its id, in order, so
 //! that the filter of a sorted list is written as the list is read.
 
-use crate::log::header::bytes;
-use crate::log::sealed::STREAM_BYTES;
+use crate::bytes::bytes;
+use crate::log::streams::STREAM_BYTES;
 
 /// Bytes of a block.
 pub(crate) const BLOCK_BYTES: usize = 60;

@@ -2,9 +2,11 @@
 
 use super::{ENTRY_BYTES, Index, write};
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::{File, Files};
-use crate::log::header::{StoreId, bytes};
-use crate::log::sealed::{STREAM_BYTES, Span};
+use crate::log::header::StoreId;
+use crate::log::names::Span;
+use crate::log::streams::STREAM_BYTES;
 use std::sync::Arc;
 
 /// How many indexes of one size are made into one.

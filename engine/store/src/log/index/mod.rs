@@ -7,12 +7,12 @@
 pub(crate) mod filter;
 pub(crate) mod merge;
 
-use super::header::{CODEC_BINCODE_2, Content, Header, StoreId, bytes};
-use super::names;
-use super::pages::{PAGE_BYTES, Sink, Source, Table, TableWriter, checksum};
-use super::sealed::{STREAM_BYTES, Span, decode_stream, encode_stream, open_source};
-use super::segments::Tail;
+use super::header::{CODEC_BINCODE_2, Content, Header, StoreId};
+use super::names::{self, Span};
+use super::pages::{PAGE_BYTES, Sink, Source, Table, TableWriter, checksum, open_source};
+use super::streams::{STREAM_BYTES, Tail, decode_stream, encode_stream};
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::{File, Files};
 use schemas::{Revision, StreamId, Timestamp};
 use std::io;

@@ -7,8 +7,9 @@
 //! have one length most often: such a *shape* is written out once a block. Behind the rows the
 //! bodies stand shape by shape, where what they have in common packs well.
 
+use crate::bytes::bytes;
 use crate::log::frame::{Record, put_varint, take_varint, unzigzag, zigzag};
-use crate::log::header::{POSITION_MAX, Salt, bytes};
+use crate::log::header::{POSITION_MAX, Salt};
 use crate::log::pages::checksum;
 use hashbrown::HashMap;
 use schemas::{StreamId, Timestamp};

@@ -8,30 +8,21 @@ pub(crate) mod seal;
 
 pub(crate) use salvage::Salvaged;
 
-use super::header::{Content, Header, POSITION_MAX, StoreId, bytes};
-use super::names;
-use super::pages::{Source, Table, checksum};
-use super::recover::read_header;
+use super::header::{Content, POSITION_MAX, StoreId};
+use super::names::{self, Span};
+use super::pages::{Source, Table, checksum, open_source};
+use super::streams::{STREAM_BYTES, decode_stream};
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::{File, Files};
 use block::Block;
-use schemas::{StreamId, StreamKind};
-use std::sync::Arc;
+use schemas::StreamId;
 
 pub(crate) const FOOTER_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"CALLSEAL";
-/// A stream in the segment's list: its id and its kind.
-pub(crate) const STREAM_BYTES: usize = 17;
 /// A block in the segment's table: how far its first event is behind the segment's, and where it
 /// begins.
 const BLOCK_ENTRY_BYTES: usize = 8;
-
-/// Which events a sealed segment holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Span {
-    pub(crate) base: u64,
-    pub(crate) last: u64,
-}
 
 /// What stands at the end of a sealed segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,40 +186,4 @@ impl<F: File> Sealed<F> {
         let why = format!("a stream is of kind {kind}, which a newer version of Callfold knows");
         self.source.corrupt(self.streams.at, why)
     }
-}
-
-/// Opens a finished file and checks its header.
-pub(crate) fn open_source<F: Files>(
-    files: &F,
-    store: StoreId,
-    name: &str,
-    content: Content,
-) -> Result<(Source<F::File>, Header, u64), StoreError> {
-    let place: Arc<str> = files.place(name).into();
-    let file =
-        files.open_to_read(name).map_err(|error| StoreError::of_disk("open", &*place, error))?;
-    let (header, salt) = read_header(&file, &place)?;
-    let size = file.size().map_err(|error| StoreError::of_disk("read", &*place, error))?;
-    let source = Source { file: Arc::new(file), place, salt };
-    if header.store != store {
-        let (file, why) = (source.place.to_string(), "it is of another store".to_owned());
-        return Err(StoreError::Foreign { file, why });
-    }
-    if header.content != content {
-        return Err(source.corrupt(10, "it holds something else than its name says"));
-    }
-    Ok((source, header, size))
-}
-
-/// A stream as it stands in a table: ids first, since they are spread evenly and kinds are not.
-pub(crate) fn encode_stream(stream: StreamId) -> [u8; STREAM_BYTES] {
-    let mut entry = [0; STREAM_BYTES];
-    entry[..16].copy_from_slice(&stream.id);
-    entry[16] = stream.kind as u8;
-    entry
-}
-
-/// Reads what [`encode_stream`] wrote. `None` when the kind is of a later version.
-pub(crate) fn decode_stream(entry: &[u8]) -> Option<StreamId> {
-    Some(StreamId { kind: StreamKind::from_number(entry[16])?, id: bytes(entry, 0) })
 }

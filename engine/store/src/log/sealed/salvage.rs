@@ -1,12 +1,15 @@
 //! Reading a sealed segment whose header, table or footer may be damaged: from block to block,
 //! by what each says of itself.
 
+use super::Footer;
 use super::block::{BLOCK_HEADER_BYTES, BLOCK_PLAIN_BYTES_MAX, Block};
-use super::{Footer, STREAM_BYTES, Span, decode_stream};
 use crate::StoreError;
+use crate::bytes::bytes;
 use crate::file::File;
-use crate::log::header::{HEADER_BYTES, bytes};
+use crate::log::header::HEADER_BYTES;
+use crate::log::names::Span;
 use crate::log::pages::{PAGE_BYTES, Source, Table};
+use crate::log::streams::{STREAM_BYTES, decode_stream};
 use schemas::StreamId;
 
 /// What is left of a sealed segment.

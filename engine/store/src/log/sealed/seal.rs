@@ -5,18 +5,18 @@
 //! of frames stands.
 
 use super::block::BlockWriter;
-use super::{BLOCK_ENTRY_BYTES, FOOTER_BYTES, Footer, STREAM_BYTES, Sealed, Span, encode_stream};
+use super::{BLOCK_ENTRY_BYTES, FOOTER_BYTES, Footer, Sealed};
 use crate::StoreError;
 use crate::file::{File, Files};
 use crate::log::frame::{Frame, Record};
-use crate::log::header::{Content, HEADER_BYTES, Header, Salt, StoreId};
+use crate::log::header::{Content, HEADER_BYTES, Header, Salt, StoreId, read_header};
 use crate::log::index::{self, encode_entry, merge};
-use crate::log::names;
+use crate::log::names::{self, Span};
 use crate::log::pages::{Sink, TableWriter};
-use crate::log::recover::read_header;
-use crate::log::segments::{Raw, Tail, Tails};
+use crate::log::segments::Raw;
 use crate::log::shared::Shared;
 use crate::log::stopped::create_anew;
+use crate::log::streams::{STREAM_BYTES, Tail, Tails, encode_stream};
 use crate::log::walk::{FrameWalk, Step};
 use hashbrown::HashMap;
 use schemas::{Revision, StreamId};

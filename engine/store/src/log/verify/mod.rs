@@ -8,12 +8,14 @@ mod streams;
 
 use super::OnProgress;
 use super::frame::{Fault, Frame, Record};
+use super::header::read_header;
 use super::header::{Content, HEADER_BYTES, StoreId};
 use super::index::Index;
 use super::listing::Listing;
 use super::names;
-use super::recover::{Cut, attested_behind, read_header};
-use super::sealed::{Sealed, Span};
+use super::names::Span;
+use super::recover::{Cut, attested_behind};
+use super::sealed::Sealed;
 use super::stopped;
 use super::walk::{FrameWalk, Step};
 use crate::StoreError;

@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::file::File;
 use crate::log::frame::Record;
 use crate::log::index::{Index, decode_entry};
-use crate::log::segments::{Tail, Tails};
+use crate::log::streams::{Tail, Tails};
 use schemas::{Revision, StreamId};
 
 /// How many streams are looked at in one walk: about 100 MB.

@@ -96,7 +96,7 @@ fn an_index_of_other_events_is_told() {
     // One that is whole, and says nothing of most streams.
     let listing = Listing::of(&disk).unwrap();
     let span = listing.indexes[0];
-    let none = crate::log::segments::Tails::default();
+    let none = crate::log::streams::Tails::default();
     let made = crate::log::sealed::seal::write_index(&disk, small_segments().store, span, 1, &none);
     disk.rename(&made.unwrap(), &names::index(span)).unwrap();
     faulty(&disk, &names::index(span), "it has 0 of ");

@@ -1,70 +1,82 @@
-//! Partitions of the work that nodes share, towards the store: taken over and watched on a thread of
-//! its own, since a store on another machine may take its time.
+//! What a shard wants to know of the store, asked on a thread of its own: a store on another machine
+//! takes its time, and no call may wait for that. Partitions of the work are taken over and watched
+//! here, and repeated commands compared with what they repeat.
 
 use crate::history::past;
 use crate::inbox::{Arrived, Inbox};
 use crate::store_url::Partitions;
+use schemas::call::CallEvent;
+use schemas::{CallId, Event, Revision, StreamId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use store::StoreError;
+use store::{Reader, StoreError, Stored};
 use switchboard::{Input, Past, TakenOver};
 
 /// How often the store is asked whether what we own is still ours. A node that was stopped and wakes
 /// up finds it out with its first append as well; this is for one that has nothing to append.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-enum Order {
+enum Errand {
     TakeOver(u32),
     Forget(u32),
+    ReadFirst(CallId),
 }
 
-/// Takes partitions over for a shard. Its thread ends with it.
-pub struct Taker(Sender<Order>);
+/// Does a shard's errands, one after the other. Its thread ends with it.
+pub struct Errands(Sender<Errand>);
 
-impl Taker {
+impl Errands {
     /// Starts the thread. Without partitions to share every one is ours for the asking.
     ///
     /// # Errors
     /// The operating system gives no thread.
     pub fn start(
         partitions: Option<Arc<dyn Partitions>>,
+        reader: Arc<dyn Reader>,
         inbox: Inbox,
     ) -> Result<Self, std::io::Error> {
         let (orders, ordered) = channel();
         let owned = BTreeMap::new();
-        let thread = Thread { partitions, inbox, owned };
+        let thread = Thread { partitions, reader, inbox, owned };
         let run = move || thread.run(&ordered);
-        std::thread::Builder::new().name("partitions".into()).spawn(run)?;
+        std::thread::Builder::new().name("errands".into()).spawn(run)?;
         Ok(Self(orders))
     }
 
-    /// Takes one over; the answer comes to the inbox.
-    pub fn take_over(&self, partition: u32) {
+    /// Reads the first event of a call; what stands there comes to the inbox.
+    pub fn read_first(&self, call: CallId) {
         // The thread lives as long as somebody can order something.
-        let _ = self.0.send(Order::TakeOver(partition));
+        let _ = self.0.send(Errand::ReadFirst(call));
     }
 
-    /// Nothing of it is here any more.
+    /// Takes a partition over; the answer comes to the inbox.
+    pub fn take_over(&self, partition: u32) {
+        let _ = self.0.send(Errand::TakeOver(partition));
+    }
+
+    /// Nothing of a partition is here any more.
     pub fn forget(&self, partition: u32) {
-        let _ = self.0.send(Order::Forget(partition));
+        let _ = self.0.send(Errand::Forget(partition));
     }
 }
 
 struct Thread {
     partitions: Option<Arc<dyn Partitions>>,
+    reader: Arc<dyn Reader>,
     inbox: Inbox,
     owned: BTreeMap<u32, u64>,
 }
 
 impl Thread {
-    fn run(mut self, ordered: &Receiver<Order>) {
+    fn run(mut self, ordered: &Receiver<Errand>) {
         let mut looked = Instant::now();
         loop {
             match ordered.recv_timeout(LOOK_EVERY.saturating_sub(looked.elapsed())) {
-                Ok(Order::TakeOver(partition)) => self.take_over(partition),
-                Ok(Order::Forget(partition)) => drop(self.owned.remove(&partition)),
+                Ok(Errand::TakeOver(partition)) => self.take_over(partition),
+                Ok(Errand::ReadFirst(call)) => self.read_first(call),
+                Ok(Errand::Forget(partition)) => drop(self.owned.remove(&partition)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -73,6 +85,16 @@ impl Thread {
                 self.look();
             }
         }
+    }
+
+    fn read_first(&self, call: CallId) {
+        let arrived = match self.reader.read_stream(StreamId::call(call), Revision(0), 1) {
+            Ok(stored) => {
+                Arrived::Asked(Input::FirstRead(call, stored.first().and_then(fingerprint)))
+            }
+            Err(error) => Arrived::Broken(format!("a call cannot be read: {}", error.in_full())),
+        };
+        self.inbox.put(arrived);
     }
 
     fn take_over(&mut self, partition: u32) {
@@ -122,5 +144,13 @@ impl Thread {
             // What cannot be asked now is asked again; appends are held to it in any case.
             Err(error) => tracing::warn!(error = error.in_full(), "owners cannot be asked for"),
         }
+    }
+}
+
+fn fingerprint(stored: &Stored) -> Option<[u8; 8]> {
+    let encoded = &stored.encoded;
+    match Event::decode(encoded.kind, encoded.version, &encoded.body) {
+        Ok(Event::Call(CallEvent::CallRequested(requested))) => Some(requested.fingerprint),
+        _ => None,
     }
 }
