@@ -117,7 +117,8 @@ impl<F: Fn(&Plan) -> bool> Shrinking<F> {
     }
 
     fn simplify_calls(&mut self) {
-        let changes: [fn(&mut CallPlan); 7] = [
+        let changes: [fn(&mut CallPlan); 8] = [
+            |call| call.twice = false,
             |call| call.terms = Terms::default(),
             |call| call.terms.prompt = None,
             |call| call.repeats = 0,

@@ -87,7 +87,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         if let Some(key) = self.slots.of_call(id) {
             let slot = &mut self.slots[key];
-            if slot.unborn {
+            if slot.unborn && !mutant!("answers a repeat before it is durable") {
                 slot.asked.push((ticket, fingerprint));
             } else {
                 let same = slot.call.facts().requested.fingerprint == fingerprint;

@@ -33,6 +33,7 @@ const MUTANTS: &[(&str, &str)] = &[
     ("switchboard", "dials before the hour"),
     ("switchboard", "dials a repeated command"),
     ("switchboard", "answers before it is durable"),
+    ("switchboard", "answers a repeat before it is durable"),
     ("switchboard", "ignores the node's lanes"),
     ("switchboard", "redials beside the list's lanes"),
     ("switchboard", "forgets a redial"),

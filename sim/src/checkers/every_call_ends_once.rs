@@ -20,7 +20,8 @@ impl Checker for Ends {
     }
 
     fn see(&mut self, fact: &Fact<'_>, _: Duration, _: &mut Findings) {
-        if let Fact::Answered(_, Answer::Accepted(call)) = fact {
+        // Who hears either forgets the command.
+        if let Fact::Answered(_, Answer::Accepted(call) | Answer::Repeated(call)) = fact {
             self.accepted.insert(short(*call), *call);
         }
     }

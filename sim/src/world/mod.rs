@@ -139,6 +139,9 @@ impl<F: Machine> World<F> {
         }
         for (place, call) in plan.calls.iter().enumerate() {
             todo.put(call.at, Todo::Give(Whose::Told(place)));
+            if call.twice {
+                todo.put(call.at, Todo::Give(Whose::Told(place)));
+            }
             if let Some(end) = call.end {
                 todo.put(end.at, Todo::End(place));
             }

@@ -190,6 +190,9 @@ pub struct CallPlan {
     pub deadline: Option<Duration>,
     /// How many more times it is given although it was answered.
     pub repeats: u8,
+    /// Whether it is given twice in one breath, before anybody can have answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub twice: bool,
     /// When the call is to be ended, and whether only if nobody has answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<EndPlan>,

@@ -70,6 +70,7 @@ impl Plan {
         if wish.carrier {
             plan.gateways.iter_mut().for_each(|it| it.refuses = roll.one_of(&[0, 0, 200, 2_000]));
         }
+        plan.calls.iter_mut().for_each(|call| call.twice = roll.in_10(1));
         plan.begins_at = roll.in_10(3).then(|| Duration::from_secs(roll.between(0, 23) * 3_600));
         plan
     }
@@ -145,6 +146,7 @@ impl Roll<'_> {
             urgent: self.in_10(3),
             not_before: self.in_10(1).then(|| later(self)),
             deadline: self.in_10(1).then(|| later(self)),
+            twice: false,
             repeats: if self.in_10(2) { self.one_of(&[1, 3]) } else { 0 },
             end: self.in_10(2).then(|| EndPlan { at: later(self), only_unanswered: self.in_10(5) }),
         }
