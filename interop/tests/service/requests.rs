@@ -1,6 +1,7 @@
 //! One request after the other: what is answered to whom.
 
 use super::{ANSWERS, BUSY, RINGS, World, call};
+use interop::patience::wait_for;
 use interop::service::Service;
 use serde_json::json;
 
@@ -132,6 +133,8 @@ fn beyond_the_room_there_is_a_429_that_says_when_to_come_again() {
     let id = service.record_when("one", |_| true)["call_id"].as_str().unwrap().to_owned();
     assert_eq!(service.ask("POST", &format!("/v1/calls/{id}/hangup"), &[], "").status, 202);
     service.record_when("one", |record| record["ended_at"].is_string());
+    let room = wait_for(|| (service.get("/readyz").status == 200).then_some(()));
+    assert!(room.is_some(), "there is room again");
     assert_eq!(service.place(&call("three", RINGS)).status, 202);
 }
 
