@@ -295,7 +295,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
     }
 
     fn refuse_work(&mut self, input: &Input) {
-        if let Input::Place(ticket, _) | Input::End(ticket, _) = input {
+        if let Input::Place(ticket, _) | Input::PlaceCancelled(ticket, ..) | Input::End(ticket, _) =
+            input
+        {
             self.outputs.push_back(Output::Answer(*ticket, Answer::NotOurs));
         }
     }

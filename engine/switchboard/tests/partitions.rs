@@ -80,6 +80,16 @@ fn commands_wait_until_their_partition_is_there_and_are_refused_without_it() {
 }
 
 #[test]
+fn whatever_is_asked_of_a_partition_that_is_not_ours_is_answered() {
+    let mut world = node();
+    let (wish, by) = (command("c1", "+1"), CommandId::new("x").unwrap());
+    let input = Input::PlaceCancelled(Ticket(1), Box::new(wish), by);
+    world.hear(Input::Of(P, Box::new(input)));
+    assert_eq!(world.answers, [(Ticket(1), Answer::NotOurs)]);
+    assert!(world.log.events.is_empty());
+}
+
+#[test]
 fn a_partition_that_cannot_be_had_refuses_what_waited_for_it() {
     for given_up in [false, true] {
         let mut world = node();
