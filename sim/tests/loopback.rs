@@ -167,6 +167,19 @@ fn golden() -> HashMap<String, Vec<String>> {
         .collect()
 }
 
+/// Where a call has two dialogs, each by itself: they do not wait for one another, and on a busy
+/// machine the second's BYE leaves before the first's is answered, or after.
+fn by_dialog(mut story: Vec<String>) -> Vec<String> {
+    let dialog = |line: &String| {
+        let mut words = line.split(' ').filter_map(|word| word.parse::<char>().ok());
+        words.find(char::is_ascii_lowercase)
+    };
+    if story.iter().any(|line| dialog(line) == Some('b')) {
+        story.sort_by_key(dialog);
+    }
+    story
+}
+
 fn check_stories(wire: &mut dyn Wire, carrier: &CarrierHandle) {
     let mut callers = HashMap::new();
     for row in grammar::ROWS {
@@ -194,8 +207,8 @@ fn check_stories(wire: &mut dyn Wire, carrier: &CarrierHandle) {
         let there = carrier.addr.to_string();
         let story = caller.story.replace(&there, "127.0.0.1:5070").replace(";transport=tcp", "");
         assert_eq!(
-            without_times(&story).join("\n"),
-            golden.get(&number).expect("has a story").join("\n"),
+            by_dialog(without_times(&story)).join("\n"),
+            by_dialog(golden.get(&number).expect("has a story").clone()).join("\n"),
             "{number}\n{}",
             caller.story
         );
