@@ -4,5 +4,7 @@
 mod commands;
 mod events;
 mod faults;
+#[cfg(feature = "many")]
+mod many;
 mod nodes;
 mod world;

@@ -6,12 +6,13 @@ use crate::world::World;
 use interop::patience::wait_for;
 use interop::service::Service;
 use nix::sys::signal::Signal;
-use sim::seed::Dice;
+use sim::ledger::Entry;
 use store_postgres::cluster::Cluster;
 
-const NODES: [&str; 3] = ["n1", "n2", "n3"];
+pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
-fn world() -> (World, Cluster) {
+/// Brokers, a carrier, and PostgreSQL as the common log.
+pub fn world() -> (World, Cluster) {
     let cluster = Cluster::start().expect("PostgreSQL starts");
     let mut world = World::new();
     world.kafka = "partitions = \"group\"\n".to_owned();
@@ -24,41 +25,6 @@ fn world() -> (World, Cluster) {
 
 fn taken(world: &World, node: &Service) -> u64 {
     world.metric(node, "callfold_kafka_commands_total{became=\"taken\"}")
-}
-
-/// Commands while nodes are killed at random.
-fn killed(count: usize, kills: usize, seed: u64) {
-    let (world, _cluster) = world();
-    let mut nodes: Vec<Service> = NODES.iter().map(|name| world.start(name)).collect();
-    let mut dice = Dice::new(seed);
-    let mut published = 0;
-    for kill in 0..kills {
-        let until = count * (kill + 1) / kills;
-        let before = world.carrier.totals().invites;
-        world.command(&commands(published, until));
-        let more = 1 + dice.below((until - published) as u64 / 2);
-        published = until;
-        let dials = wait_for(|| (world.carrier.totals().invites >= before + more).then_some(()));
-        assert!(dials.is_some(), "nobody dials");
-        let which = dice.below(NODES.len() as u64) as usize;
-        nodes.remove(which).kill();
-        nodes.insert(which, world.start(NODES[which]));
-    }
-    let events = world.events_of(count);
-    check_once(&world, &events, count);
-    world.dead(0);
-}
-
-#[test]
-fn commands_while_nodes_are_killed_have_one_end_each_and_nobody_is_called_twice() {
-    killed(900, 6, 3);
-}
-
-/// The long one: `./x kafka many`.
-#[test]
-#[cfg(feature = "many")]
-fn ten_thousand_commands_while_nodes_are_killed_twenty_times() {
-    killed(10_000, 20, 4);
 }
 
 #[test]
@@ -89,10 +55,11 @@ fn a_node_that_was_stopped_wakes_up_fenced_and_calls_nobody_again() {
     nodes[0].signal(Signal::SIGCONT);
     world.command(&commands(260, 300));
     let events = world.events_of(300);
-    // A refusal that came to a stopped process was not acknowledged in time; what is open is closed.
+    // What came to a stopped process was not acknowledged in time, and the other one does not know
+    // of it: such a callee hung up by itself. Nothing is left open.
     let closed = wait_for(|| {
-        let ledger = world.carrier.ledger();
-        ledger.iter().all(|entry| entry.is_settled() || entry.status >= 300).then_some(())
+        let ended = |entry: &Entry| entry.is_settled() || entry.ended_ms > 0 && entry.open == 0;
+        world.carrier.ledger().iter().all(|entry| ended(entry) || entry.status >= 300).then_some(())
     });
     assert!(closed.is_some(), "{:?}", world.carrier.ledger());
     check_told(&world, &events, 300);

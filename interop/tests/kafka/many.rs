@@ -1,0 +1,41 @@
+//! Nodes on one log in PostgreSQL, killed again and again: `./x kafka many`. They are long, and on a
+//! busy machine were seen to hear nothing from the brokers for longer than their patience.
+
+use crate::faults::{check_once, commands};
+use crate::nodes::{NODES, world};
+use interop::patience::wait_for;
+use interop::service::Service;
+use sim::seed::Dice;
+
+/// Commands while nodes are killed at random.
+fn killed(count: usize, kills: usize, seed: u64) {
+    let (world, _cluster) = world();
+    let mut nodes: Vec<Service> = NODES.iter().map(|name| world.start(name)).collect();
+    let mut dice = Dice::new(seed);
+    let mut published = 0;
+    for kill in 0..kills {
+        let until = count * (kill + 1) / kills;
+        let before = world.carrier.totals().invites;
+        world.command(&commands(published, until));
+        let more = 1 + dice.below((until - published) as u64 / 2);
+        published = until;
+        let dials = wait_for(|| (world.carrier.totals().invites >= before + more).then_some(()));
+        assert!(dials.is_some(), "nobody dials");
+        let which = dice.below(NODES.len() as u64) as usize;
+        nodes.remove(which).kill();
+        nodes.insert(which, world.start(NODES[which]));
+    }
+    let events = world.events_of(count);
+    check_once(&world, &events, count);
+    world.dead(0);
+}
+
+#[test]
+fn commands_while_nodes_are_killed_have_one_end_each_and_nobody_is_called_twice() {
+    killed(900, 6, 3);
+}
+
+#[test]
+fn ten_thousand_commands_while_nodes_are_killed_twenty_times() {
+    killed(10_000, 20, 4);
+}
