@@ -58,7 +58,7 @@ const EXAMPLES: &str = "\
 Examples:
   callfold sim --calls 100000 --seed 7                 a large world, its outcomes and its digest
   callfold sim --calls 1500000 --bursts 3 --faults carrier --threads 2
-                                                       seven hours at 60 calls a second, 180 in bursts, on bad carriers
+                                                       a day at up to 60 calls a second, 180 in bursts, on bad carriers
   callfold sim --worlds 500 --faults all               five hundred small worlds in which all goes wrong
   callfold sim --replay callfold-sim-77.toml --step    a world that failed, thing by thing
 
