@@ -196,3 +196,12 @@ fn every_header_bears_every_hostile_value_in_bounded_time() {
         }
     }
 }
+
+// Found by the fuzzer: what must hold did not know that a reader cuts the text.
+#[test]
+fn a_reason_longer_than_a_reader_keeps_is_still_read() {
+    let why = "é".repeat(400);
+    let texts = ["1001", "name", "value", "param", &why, "sip:a@b"];
+    let bytes = texts.map(str::as_bytes).join(&0xff_u8);
+    check("a long reason", &bytes, exercise::writing);
+}
