@@ -3,10 +3,10 @@
 
 use super::Plan;
 
-/// A plan that cannot be read.
+/// A plan that cannot be read. Its cause is in the sentence, and so is no source beside it.
 #[derive(Debug, thiserror::Error)]
 #[error("the plan cannot be read: {0}")]
-pub struct PlanError(#[from] toml::de::Error);
+pub struct PlanError(toml::de::Error);
 
 impl Plan {
     /// Reads a plan.
@@ -14,7 +14,7 @@ impl Plan {
     /// # Errors
     /// It is no TOML, or has a word that no plan has: says which and where.
     pub fn read(text: &str) -> Result<Self, PlanError> {
-        Ok(toml::from_str(text)?)
+        toml::from_str(text).map_err(PlanError)
     }
 
     /// The plan as text: read again it is the same.
