@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What `node.toml` is going to be.
-const UNFINISHED: &str = "node.unfinished.toml";
+pub(super) const UNFINISHED: &str = "node.unfinished.toml";
 
 /// A folder that is not whole yet, and is locked.
 pub struct Unfinished {
@@ -204,8 +204,9 @@ mod tests {
         log.append(&[append()]);
         log.sync().unwrap();
         drop((log, begun));
-        refused(DataFolder::open_to_read(target.path()), "no node has kept its data there");
-        refused(DataFolder::open(target.path(), "n"), "holds events, and there is no node.toml");
+        let sentence = "is not whole: a copy or repair to it was broken off";
+        refused(DataFolder::open_to_read(target.path()), sentence);
+        refused(DataFolder::open(target.path(), "n"), sentence);
         let report = repair(place.path(), target.path(), &mut |_, _| ()).unwrap();
         assert_eq!((report.copied, report.lost), (100, 0));
         let folder = DataFolder::open_to_read(target.path()).unwrap();
