@@ -113,11 +113,12 @@ fn is_free(path: &Path) -> Result<bool, StoreError> {
     };
     let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     let begun = [UNFINISHED, LOCK_FILE, "log", "keys", "callee.key", "master.key"];
-    let known = |name: &std::ffi::OsString| {
-        begun.iter().any(|one| name == one) || name.to_string_lossy().ends_with(".tmp")
-    };
+    let is_half_written = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".tmp");
+    let known =
+        |name: &std::ffi::OsString| begun.iter().any(|one| name == one) || is_half_written(name);
     // Before the file is there, nothing but folders and the lock are.
-    Ok(names.iter().all(known) && (names.len() <= 3 || path.join(UNFINISHED).exists()))
+    let are_few = names.iter().filter(|name| !is_half_written(name)).count() <= 3;
+    Ok(names.iter().all(known) && (are_few || path.join(UNFINISHED).exists()))
 }
 
 /// Copies what is provably good of a damaged log into a new data folder, with the same name and
