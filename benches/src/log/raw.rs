@@ -103,22 +103,13 @@ pub fn syncs_in_prepared(folder: &Path, appends: u64, bytes: usize) -> Result<Sy
 /// # Errors
 /// The disk's.
 pub fn copy_us_per_kb(folder: &Path) -> Result<f64> {
-    Ok(copies_us_per_kb(folder)?.0)
-}
-
-/// The same, and then into the pages that the file has already.
-///
-/// # Errors
-/// The disk's.
-pub fn copies_us_per_kb(folder: &Path) -> Result<(f64, f64)> {
     let path = folder.join("raw");
     let (file, chunk) = (File::create(&path)?, vec![9; 1 << 20]);
-    let copy = || -> Result<f64> {
-        let cpu = cpu::of_thread();
-        (0..256).try_for_each(|at| file.write_all_at(&chunk, at << 20))?;
-        Ok((cpu::of_thread() - cpu).as_secs_f64() * 1e6 / (256.0 * 1024.0))
-    };
-    let us = (copy()?, copy()?);
+    let cpu = cpu::of_thread();
+    for at in 0..256 {
+        file.write_all_at(&chunk, at << 20)?;
+    }
+    let us = (cpu::of_thread() - cpu).as_secs_f64() * 1e6 / (256.0 * 1024.0);
     std::fs::remove_file(&path)?;
     Ok(us)
 }

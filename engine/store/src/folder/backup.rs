@@ -255,6 +255,45 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_backup_stays_as_it_is_until_all_that_is_new_is_there() {
+        let (place, target) = (fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 300);
+        backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        grow(&mut log, 300);
+        let copy = DataFolder::open_to_read(target.path()).unwrap();
+        let (from, to) = (folder.log_files(), copy.log_files());
+        let mut broken_off = || Err(StoreError::Broken("killed".to_owned()));
+        let error = copy_log(&from, &to, folder.store_id(), &mut |_, _| (), &mut broken_off);
+        refused(error, "killed");
+        let report = verify(&to, copy.store_id()).unwrap();
+        assert!(report.is_sound() && report.head == 300, "{report:?}");
+        let second = backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        assert!(second.head == 600 && second.copied_bytes < 20_000, "{second:?}");
+        assert_eq!(verify(&to, copy.store_id()).unwrap().head, 600);
+    }
+
+    #[test]
+    fn what_was_broken_off_is_taken_for_whole_by_nobody() {
+        let (place, target) = (fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 3);
+        let check = |next: &str| {
+            refused(DataFolder::open_to_read(target.path()), next);
+            refused(DataFolder::open(target.path(), "n"), next);
+        };
+        fs::write(target.path().join(HALF_MADE), "").unwrap();
+        check("a backup or restore to it was broken off, or is not done yet. Type the same");
+        restore(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        fs::write(target.path().join(HALF_MADE), "").unwrap();
+        check("Back up into it again");
+        backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        assert_eq!(DataFolder::open(target.path(), "n").unwrap().open_log().unwrap().1.head, 3);
+    }
+
+    #[test]
     fn a_backup_whose_end_gets_lost_is_noticed() {
         let (place, target) = (fresh(), fresh());
         let folder = DataFolder::open(place.path(), "n").unwrap();
