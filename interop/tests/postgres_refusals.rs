@@ -74,5 +74,5 @@ fn who_cannot_use_the_store_is_told_what_to_do() {
     let refused = guest.err().expect("it may not").to_string();
     assert!(refused.contains("permission denied") && refused.contains("CREATE on the database"));
 
-    check("postgres://callfold:s3cret@127.0.0.1:1/calls", &["refused", "Is the server up"]);
+    check("postgres://callfold:s3cret@127.0.0.1:1/calls", &["refused", "Start it"]);
 }

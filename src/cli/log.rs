@@ -119,8 +119,8 @@ impl LogArgs {
             LogTask::Repair(RepairArgs { data, to }) => match log_tools::repair(&data, &to)? {
                 true => Ok(()),
                 false => Err(Failure::Work(anyhow!(
-                    "{} holds what could be saved, which can be used; what could not stands above, and the \
-                     damaged folder is as it was",
+                    "{} holds what could be saved: go on with it. What could not be stands above, \
+                     and the damaged folder is as it was",
                     to.display()
                 ))),
             },

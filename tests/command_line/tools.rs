@@ -95,7 +95,7 @@ fn of_a_damaged_log_what_is_good_is_copied_and_what_is_lost_is_named() {
             lost     6 events
               LOST   positions 5 to 10, data/log/00000000000000000001.log
             left out 0 events that follow a lost one in their stream
-            callfold: new holds what could be saved; not everything could
+            callfold: new holds what could be saved: go on with it. What could not be stands above, and the damaged folder is as it was
             exit 1
         "#]],
     );

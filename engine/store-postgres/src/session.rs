@@ -77,7 +77,7 @@ impl From<tokio_postgres::Error> for Failure {
                 why = format!("{why}: {cause}");
             }
             if error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).is_some() {
-                why.push_str(". Is the server up, and are its name and port right?");
+                why.push_str(". Start it, or put its right name and port into the URL");
             } else if why.contains("password missing") {
                 why.push_str(PASSWORD);
                 return Self { kind: Kind::Lasting, why };
