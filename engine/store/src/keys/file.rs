@@ -454,10 +454,7 @@ impl Reading {
             return Err(StoreError::Newer { file, found: found.into(), known: FORMAT.into() });
         }
         if bytes::<8>(&header, 16) != self.master.check() {
-            return Err(foreign(
-                "another master key wrapped the keys in it: name that one (master.key, --key-file or \
-                 CALLFOLD_MASTER_KEY)",
-            ));
+            return Err(foreign("another master key wrapped the keys in it: bring that one here"));
         }
         self.header_checked = true;
         Ok(())
