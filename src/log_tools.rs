@@ -136,7 +136,7 @@ pub fn repair(data: &Path, to: &Path) -> Result<bool> {
 /// Of a common log `data` has the secrets.
 pub fn copy(from: &StoreUrl, to: &StoreUrl, data: Option<&Path>) -> Result<TransferReport> {
     if from == to {
-        bail!("{from} is both where from and where to");
+        bail!("{from} is both where from and where to: name another store with --to");
     }
     let mut source = Source::open(from, data).with_context(|| from.to_string())?;
     let target = Target::open(to, &mut source).with_context(|| to.to_string())?;

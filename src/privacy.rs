@@ -152,8 +152,7 @@ pub fn rotate(secrets: &Secrets, new: &NewMaster) -> Result<Rotation> {
             return Ok(Rotation::Done(loaded.persons));
         }
         NewMaster::File(path) => key_in(path)?,
-        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?
-            .with_context(|| format!("{NEW_MASTER_VARIABLE} is not set"))?,
+        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?.with_context(not_set)?,
     };
     if folder.is_wrapped_by(&new)? == Some(true) {
         return Ok(Rotation::Before);
@@ -172,8 +171,7 @@ pub fn rotate_in(store: &StoreUrl, secrets: &Secrets, new: &NewMaster) -> Result
              to all of them"
         ),
         NewMaster::File(path) => key_in(path)?,
-        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?
-            .with_context(|| format!("{NEW_MASTER_VARIABLE} is not set"))?,
+        NewMaster::Variable => variable(NEW_MASTER_VARIABLE)?.with_context(not_set)?,
     };
     let old = match master_key(secrets.key_file.clone())? {
         MasterSource::Given(master) => master,
@@ -181,6 +179,10 @@ pub fn rotate_in(store: &StoreUrl, secrets: &Secrets, new: &NewMaster) -> Result
         MasterSource::Folder => read_master(&secrets.data.join("master.key"))?,
     };
     Ok(store_url::rotate(store, old, new)?.map_or(Rotation::Before, Rotation::Done))
+}
+
+fn not_set() -> String {
+    format!("{NEW_MASTER_VARIABLE} is not set: put the new master key there, 64 hex digits")
 }
 
 fn key_in(path: &Path) -> Result<MasterKey> {

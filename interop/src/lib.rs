@@ -10,6 +10,7 @@
 //! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
 //! - [`patience`]: how long a test waits for what has to come.
 //! - [`service`]: `callfold run` as a process, and whoever asks it over HTTP.
+//! - [`told`]: what the program tells on stdout.
 
 pub mod callees;
 pub mod caller;
@@ -21,3 +22,4 @@ pub mod patience;
 pub mod service;
 pub mod sipp;
 pub mod story;
+pub mod told;

@@ -4,8 +4,8 @@
 
 use interop::callees::quick_carrier;
 use interop::ledger::{called_twice, wait_until_settled};
+use interop::told::{objects, without_positions};
 use kurrent_server::Servers;
-use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -53,9 +53,7 @@ fn a_list_is_dialled_once_though_the_program_is_killed() {
 
     let words = format!("records --data data --format json {store}");
     let records = command(folder.path(), &words).output().expect("it runs");
-    let lines = String::from_utf8_lossy(&records.stdout).into_owned();
-    let records: Vec<Value> =
-        lines.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let records = objects(&records.stdout);
     assert_eq!(records.len(), CALLS);
     assert!(
         records
@@ -66,6 +64,8 @@ fn a_list_is_dialled_once_though_the_program_is_killed() {
     let verified = command(folder.path(), &format!("verify --data data {store}")).output().unwrap();
     assert!(verified.status.success(), "{}", said(&verified));
 
+    moving(folder.path(), &store);
+
     // Without its name the node would begin again with an empty log of its own.
     let nameless = dial.replace(&format!(" {store}"), "");
     let nameless = command(folder.path(), &nameless).output().expect("it runs");
@@ -74,4 +74,35 @@ fn a_list_is_dialled_once_though_the_program_is_killed() {
         "{}",
         said(&nameless)
     );
+}
+
+/// The history moves to a folder, from there to another server, and back to a folder; each tells the
+/// same of every call and event, with the keys of persons.
+fn moving(folder: &Path, store: &str) {
+    let run = |words: &str| {
+        let output = command(folder, words).output().expect("it runs");
+        assert!(output.status.success(), "{words}: {}", said(&output));
+        output.stdout
+    };
+    let elsewhere = Servers::start(1);
+    let first = store.trim_start_matches("--store ");
+    let second = format!("kurrentdb://{}?tls=false", elsewhere.host(0));
+    let tells = |place: &str| {
+        let events = run(&format!("events --all --format json {place}"));
+        (run(&format!("records --format json {place}")), without_positions(&events))
+    };
+    let original = tells(&format!("--data data {store}"));
+    assert_eq!(String::from_utf8_lossy(&original.0).matches("\"phone\":\"+1212").count(), CALLS);
+    run(&format!("log copy --from {first} --data data --to log:copy/log"));
+    run(&format!("log copy --from log:copy/log --to {second}"));
+    run(&format!("log copy --from {second} --data copy --to log:again/log"));
+    for data in ["copy", "again"] {
+        run(&format!("verify --data {data}"));
+        assert!(tells(&format!("--data {data}")) == original, "{data} tells something else");
+    }
+    assert!(tells(&format!("--data copy --store {second}")) == original, "the second server does");
+    // Typed again, what is there already is recognised; another history is not mixed with it.
+    let again = format!("log copy --from log:copy/log --to {second}");
+    let output = command(folder, &again).output().expect("it runs");
+    assert!(output.status.success() && said(&output).contains("were there already"));
 }

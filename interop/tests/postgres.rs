@@ -4,6 +4,7 @@
 use interop::callees::{KINDS, quick_carrier};
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::story::Story;
+use interop::told::without_positions;
 use node::StoreUrl;
 use node::store_url::{OpenStore, Secrets};
 use schemas::event::Encoded;
@@ -242,9 +243,16 @@ fn moving(world: &World) {
     run(&["log", "copy", "--from", "log:copy/log", "--to", &elsewhere]);
     let original = run(&["records", "--format", "json", "--store", &world.url, "--data", "data"]);
     assert_eq!(original.matches("\"phone\":\"+1212").count(), CALLS);
+    let events = |place: &[&str]| {
+        let told = run(&[&["events", "--all", "--format", "json"], place].concat());
+        without_positions(told.as_bytes())
+    };
+    let original_events = events(&["--store", &world.url, "--data", "data"]);
+    assert!(original_events.len() > 4 * CALLS);
     for place in [&["--data", "copy"][..], &["--store", &elsewhere, "--data", "data"]] {
         let records = run(&[&["records", "--format", "json"], place].concat());
         assert!(records == original, "{place:?}: the copy tells something else");
+        assert!(events(place) == original_events, "{place:?}: the copy has other events");
     }
 }
 

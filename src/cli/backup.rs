@@ -22,7 +22,8 @@ const BACKUP: &str = "\
 Example:
   callfold backup --data ./data --to /backup/data
 
-Into an earlier backup only what is new is copied. Stopped in the middle and typed again it goes on.
+Into an earlier backup only what is new is copied, and until all of it is there the backup stays what
+it was. Stopped in the middle and typed again it goes on.
 The backup is a data folder: records, events and verify read it. It holds the secrets that stand in
 the folder, so keep it as you keep them, and whoever is erased later can be read in it until the next
 backup into it. Recordings are not in it.";

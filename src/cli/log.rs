@@ -112,14 +112,15 @@ impl LogArgs {
             LogTask::Verify(VerifyArgs { data }) => match log_tools::check(&data)?.is_sound() {
                 true => Ok(()),
                 false => Err(Failure::Work(anyhow!(
-                    "{} is not sound: `callfold log repair` copies what is good",
+                    "{} is not sound: `callfold log repair --to NEW` copies what is good",
                     data.display()
                 ))),
             },
             LogTask::Repair(RepairArgs { data, to }) => match log_tools::repair(&data, &to)? {
                 true => Ok(()),
                 false => Err(Failure::Work(anyhow!(
-                    "{} holds what could be saved; not everything could",
+                    "{} holds what could be saved: go on with it. What could not be stands above, \
+                     and the damaged folder is as it was",
                     to.display()
                 ))),
             },

@@ -30,7 +30,10 @@ impl VerifyArgs {
         let place = Place::from(self.place);
         match verify::run(&place)? {
             true => Ok(()),
-            false => Err(Failure::Work(anyhow!("{place} is not sound"))),
+            false => Err(Failure::Work(anyhow!(
+                "{place} is not sound: what is wrong stands above; of a damaged log, `callfold log \
+                 repair --to NEW` copies what is good"
+            ))),
         }
     }
 }

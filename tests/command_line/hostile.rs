@@ -114,7 +114,7 @@ fn keys_that_are_no_keys() {
         spoil,
         DIAL,
         expect![[r#"
-            callfold: data/keys/persons does not belong here: it does not begin as Callfold's keys of persons do
+            callfold: data/keys/persons does not belong here: it does not begin as Callfold's keys of persons do: bring it back from a backup
             exit 1
         "#]],
     );
@@ -140,14 +140,14 @@ fn common_logs_that_do_not_answer_or_cannot_be_named() {
         (
             "postgres://127.0.0.1:1/x",
             expect![[r#"
-                callfold: the store at postgres://127.0.0.1/x, schema callfold cannot be used: error connecting to server: Connection refused (os error 111)
+                callfold: the store at postgres://127.0.0.1/x, schema callfold cannot be used: error connecting to server: Connection refused (os error 111). Start it, or put its right name and port into the URL
                 exit 1
             "#]],
         ),
         (
             "kurrentdb://127.0.0.1:1?tls=false",
             expect![[r#"
-                callfold: the store at kurrentdb://127.0.0.1:1, log callfold cannot be used: Connection refused (os error 111)
+                callfold: the store at kurrentdb://127.0.0.1:1, log callfold cannot be used: Connection refused (os error 111). Start it, or put its right name and port into the URL
                 exit 1
             "#]],
         ),

@@ -74,7 +74,7 @@ fn what_is_sound_is_said_to_be_and_damage_is_told_with_its_place() {
         expect![[r#"
             log      4 events in 1 streams, 1 segment (0 sealed), 0.0 MB
               FAULT  data/log/00000000000000000001.log byte 4508, position 5: the frame's checksum does not fit
-            callfold: data is not sound: `callfold log repair` copies what is good
+            callfold: data is not sound: `callfold log repair --to NEW` copies what is good
             exit 1
         "#]],
     );
@@ -95,7 +95,7 @@ fn of_a_damaged_log_what_is_good_is_copied_and_what_is_lost_is_named() {
             lost     6 events
               LOST   positions 5 to 10, data/log/00000000000000000001.log
             left out 0 events that follow a lost one in their stream
-            callfold: new holds what could be saved; not everything could
+            callfold: new holds what could be saved: go on with it. What could not be stands above, and the damaged folder is as it was
             exit 1
         "#]],
     );

@@ -73,7 +73,9 @@ impl From<Error> for Failure {
             _ => false,
         };
         let why = match &error {
-            Error::AccessDenied => "it does not let us in: user or password".to_owned(),
+            Error::AccessDenied => {
+                "it does not let us in: put the right user and password into the URL".to_owned()
+            }
             Error::ResourceDeleted => "somebody has deleted a stream there".to_owned(),
             Error::NotLeaderException(leader) => {
                 format!("another node leads: {}:{}", leader.host, leader.port)
@@ -168,8 +170,14 @@ impl Connection {
                     Some("it does not answer without TLS: see tls".to_owned())
                 }
                 Ok(Ok(_)) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("it takes no connection".to_owned()),
+                Ok(Err(error)) => {
+                    Some(format!("{error}. Start it, or put its right name and port into the URL"))
+                }
+                Err(_) => Some(
+                    "it takes no connection: look whether the way there is open, and at the name \
+                     and port in the URL"
+                        .to_owned(),
+                ),
             };
         }
         self.remote(why.map_or(failure, Failure::passing))

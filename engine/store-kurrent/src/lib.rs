@@ -195,7 +195,7 @@ impl KurrentStore {
             (false, _) => "callee secret",
             (true, false) => "master key",
         };
-        let why = format!("the data there was begun with another {what}");
+        let why = format!("the data there was begun with another {what}: bring that one here");
         Err(StoreError::Foreign { file: self.address().to_owned(), why })
     }
 

@@ -174,7 +174,8 @@ impl PostgresStore {
             (false, _) => "callee secret",
             (true, false) => "master key",
         };
-        let why = format!("the data there was begun with another {what}");
+        let why =
+            format!("the data there was begun with another {what}: bring a copy of that one here");
         Err(StoreError::Foreign { file: self.address().to_owned(), why })
     }
 

@@ -5,6 +5,7 @@ use crate::keys::Keyrings;
 use crate::migrations;
 use futures_util::{StreamExt, stream};
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use store::remote::Head;
@@ -75,12 +76,37 @@ impl From<tokio_postgres::Error> for Failure {
             if let Some(cause) = error.source() {
                 why = format!("{why}: {cause}");
             }
+            if error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).is_some() {
+                why.push_str(". Start it, or put its right name and port into the URL");
+            } else if why.contains("password missing") {
+                why.push_str(PASSWORD);
+                return Self { kind: Kind::Lasting, why };
+            }
             // Anything but a word from the server: nobody knows how far it came.
             return Self { kind: Kind::Lost, why };
         };
         // Not the detail: it shows what stands in a row.
-        let why = format!("{} ({})", refusal.message(), refusal.code().code());
-        Self { kind: kind_of(refusal.code()), why }
+        let code = refusal.code();
+        let why = format!("{} ({}){}", refusal.message(), code.code(), next_step(code));
+        Self { kind: kind_of(code), why }
+    }
+}
+
+const PASSWORD: &str = ". Put the right user and password into the URL, or the password into \
+                        PGPASSWORD";
+
+/// What a person can do about a refusal, behind its sentence.
+fn next_step(code: &SqlState) -> &'static str {
+    match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => PASSWORD,
+        SqlState::INVALID_CATALOG_NAME => {
+            ". Make it first (`createdb` does), or put the right name into the URL"
+        }
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            ". Let the database's owner grant it: who keeps events there needs CREATE on the \
+             database, or the schema as its own"
+        }
+        _ => "",
     }
 }
 
@@ -138,11 +164,14 @@ pub async fn open(address: &Address, make: bool) -> Result<Opened, StoreError> {
     let row = client.query_one(query, &[&address.schema()]).await.map_err(told)?;
     let (version, standby): (i32, bool) = (row.get(0), row.get(1));
     if version < OLDEST_SERVER {
-        let why = format!("it is PostgreSQL {}, and 13 is needed at least", version / 10_000);
+        let version = version / 10_000;
+        let why = format!("it is PostgreSQL {version}, and 13 is needed at least: upgrade it");
         return Err(remote(why));
     }
     if make && standby {
-        return Err(remote("it is a standby, which takes no events".to_owned()));
+        return Err(remote(
+            "it is a standby, which takes no events: name the server that takes writes".to_owned(),
+        ));
     }
     if row.get(2) {
         tracing::warn!("this PostgreSQL does not sync what it writes: a power cut loses calls");
@@ -155,7 +184,11 @@ pub async fn open(address: &Address, make: bool) -> Result<Opened, StoreError> {
         }
         Some(migrations::LATEST) => {}
         _ if make => make_tables(&mut client, address.schema()).await.map_err(remote)?,
-        _ => return Err(remote("no node has kept its events there".to_owned())),
+        _ => {
+            let why = "no node has kept its events there: look at the database and the schema in \
+                       the URL";
+            return Err(remote(why.to_owned()));
+        }
     }
     let row = client.query_one("SELECT id FROM store", &[]).await.map_err(told)?;
     Ok(Opened { id: StoreId(row.get::<_, Uuid>(0).into_bytes()) })

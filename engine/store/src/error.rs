@@ -48,6 +48,16 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// A folder that was being made out of another, and is not whole.
+    #[error("{folder} is not whole: a {what} to it was broken off, or is not done yet. {next}")]
+    HalfMade {
+        /// The data folder.
+        folder: String,
+        /// What makes it.
+        what: &'static str,
+        /// What to do.
+        next: &'static str,
+    },
     /// The disk is full.
     #[error("no space is left on the disk for {file}: make room and start again")]
     NoSpace {
@@ -55,7 +65,7 @@ pub enum StoreError {
         file: String,
     },
     /// The operating system says no.
-    #[error("no permission to {doing} {file}")]
+    #[error("no permission to {doing} {file}: give it to this user, or run as its owner")]
     Permission {
         /// A verb: read, write, make.
         doing: &'static str,

@@ -31,7 +31,7 @@ pub enum TransferError {
     #[error("the store to copy from cannot be read")]
     Read(#[source] StoreError),
     /// The target holds something else.
-    #[error("{stream} has other events in the store to copy to")]
+    #[error("{stream} has other events in the store to copy to: name an empty store")]
     Differs {
         /// The stream.
         stream: StreamId,
@@ -170,6 +170,11 @@ mod tests {
         let (from, to) = (filled(10), MemoryStore::default());
         to.append_batch(&[append(0, 99)]);
         let error = transfer(&from, &to, |_, _| ()).unwrap_err();
-        assert!(error.to_string().ends_with("has other events in the store to copy to"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("has other events in the store to copy to: name an empty store"),
+            "{error}"
+        );
     }
 }

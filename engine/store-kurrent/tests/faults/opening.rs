@@ -27,7 +27,7 @@ fn a_login_goes_with_everything_and_is_never_shown() {
     assert_eq!(store.address(), format!("kurrentdb://{host}, log callfold"));
     for login in ["", "jo%40work:wrong-s3cret@"] {
         let said = refusal(&format!("kurrentdb://{login}{host}?tls=false"));
-        assert!(said.contains("user or password") && !said.contains("s3cret"), "{said}");
+        assert!(said.contains("the right user and password") && !said.contains("s3cret"), "{said}");
     }
 }
 

@@ -4,7 +4,8 @@
 //! the original. It holds the secrets that stand in the folder, and the keys of persons as they
 //! were: who is erased later can still be read in it.
 
-use super::{DataFolder, LOCK_FILE, NODE_FILE, read_master, take_lock};
+use super::node_file::NodeFile;
+use super::{DataFolder, HALF_MADE, LOCK_FILE, NODE_FILE, read_master, take_lock};
 use crate::StoreError;
 use crate::file::RealFiles;
 use crate::keys::KeyFile;
@@ -35,7 +36,9 @@ const TRIES_MAX: u32 = 10;
 pub(super) const BESIDE_THE_LOG: [&str; 3] = ["keys/persons", "callee.key", "master.key"];
 
 /// Copies a data folder, also while its node runs, and tells of its progress. Into an earlier
-/// backup of the same store only what is new is copied; one that was broken off goes on.
+/// backup of the same store only what is new is copied; one that was broken off goes on. An earlier
+/// backup stays what it was until all that is new is there, and then changes in a moment; broken
+/// off just then, or before it was ever whole, it says so whoever opens it.
 ///
 /// # Errors
 /// [`StoreError::Foreign`] when `to` holds something else, [`StoreError::InUse`] when a node or
@@ -46,14 +49,22 @@ pub fn backup(
     progress: OnProgress<'_>,
 ) -> Result<BackupReport, StoreError> {
     let source = DataFolder::open_to_read(from)?;
-    let made =
-        fs::create_dir_all(to.join("log")).and_then(|()| fs::create_dir_all(to.join("keys")));
-    made.map_err(|error| StoreError::of_disk("make", to.display().to_string(), error))?;
+    let make = |path: &Path| {
+        let made = fs::create_dir_all(path);
+        made.map_err(|error| StoreError::of_disk("make", path.display().to_string(), error))
+    };
+    make(to)?;
     let _lock = take_lock(to)?;
-    let before = check_target(&source, to)?;
+    let is_earlier = is_earlier_backup(&source, to)?;
+    if !is_earlier {
+        mark_half_made(to)?;
+    }
+    make(&to.join("log"))?;
+    make(&to.join("keys"))?;
     let target = RealFiles::new(to.join("log"));
+    let mut begin_to_change = || if is_earlier { mark_half_made(to) } else { Ok(()) };
     let LogCopy { head, files, copied_bytes, kept_files } =
-        copy_log(&source.log_files(), &target, source.store_id(), progress)?;
+        copy_log(&source.log_files(), &target, source.store_id(), progress, &mut begin_to_change)?;
     let mut report = BackupReport { head, files, copied_bytes, kept_files };
     for tries in 1.. {
         for name in BESIDE_THE_LOG {
@@ -64,10 +75,22 @@ pub fn backup(
             break;
         }
     }
-    if before.is_none() {
+    if !is_earlier {
         report.copied_bytes += copy_file(&from.join(NODE_FILE), &to.join(NODE_FILE))?;
     }
+    let mark = to.join(HALF_MADE);
+    let whole = fs::remove_file(&mark).and_then(|()| sync_folder_of(&mark));
+    whole.map_err(|error| StoreError::of_disk("remove", mark.display().to_string(), error))?;
     Ok(report)
+}
+
+/// From now on nobody takes the folder for whole.
+fn mark_half_made(folder: &Path) -> Result<(), StoreError> {
+    let mark = folder.join(HALF_MADE);
+    let marked = fs::File::create(&mark)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| sync_folder_of(&mark));
+    marked.map_err(|error| StoreError::of_disk("make", mark.display().to_string(), error))
 }
 
 /// Whether the keys that were copied are wrapped by the master key that was copied, if one was.
@@ -91,30 +114,34 @@ pub fn restore(
     to: &Path,
     progress: OnProgress<'_>,
 ) -> Result<BackupReport, StoreError> {
-    if to.join(NODE_FILE).exists() {
-        let why = "a backup is restored only to where there is nothing yet".to_owned();
+    if to.join(NODE_FILE).exists() && !to.join(HALF_MADE).exists() {
+        let why =
+            "a backup is restored only to where there is nothing yet: name a new folder".to_owned();
         return Err(StoreError::Foreign { file: to.display().to_string(), why });
     }
     backup(from, to, progress)
 }
 
-/// Whether there is an earlier backup of the same store. Anything else is refused.
-fn check_target(source: &DataFolder, to: &Path) -> Result<Option<()>, StoreError> {
+/// Whether there is an earlier backup of the same store. Anything else is refused but nothing, and
+/// what was broken off.
+fn is_earlier_backup(source: &DataFolder, to: &Path) -> Result<bool, StoreError> {
     let foreign =
         |why: &str| StoreError::Foreign { file: to.display().to_string(), why: why.to_owned() };
-    match DataFolder::open_to_read(to) {
-        Ok(target) if target.store_id() == source.store_id() => Ok(Some(())),
-        Ok(_) => Err(foreign("it holds the data of another store")),
-        Err(StoreError::Foreign { .. }) => {
-            let known = ["log", "keys", LOCK_FILE, "callee.key", "master.key"];
+    match NodeFile::read(&to.join(NODE_FILE))? {
+        Some(node) if node.store == source.store_id() => Ok(true),
+        Some(_) => Err(foreign("it holds the data of another store: name a new folder")),
+        None => {
+            let known = ["log", "keys", LOCK_FILE, HALF_MADE, "callee.key", "master.key"];
             let entries = fs::read_dir(to)
                 .map_err(|error| StoreError::of_disk("list", to.display().to_string(), error))?;
-            // What a backup leaves that was broken off before its node.toml came.
-            let ours =
-                entries.flatten().all(|entry| known.iter().any(|name| entry.file_name() == *name));
-            if ours { Ok(None) } else { Err(foreign("it holds other files")) }
+            let ours = |name: &std::ffi::OsStr| {
+                known.iter().any(|known| name == *known) || name.to_string_lossy().ends_with(".tmp")
+            };
+            match entries.flatten().all(|entry| ours(&entry.file_name())) {
+                true => Ok(false),
+                false => Err(foreign("it holds other files: name a new folder")),
+            }
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -225,6 +252,45 @@ mod tests {
             backup(home.path(), other.path(), &mut |_, _| ()),
             "no node has kept its data there",
         );
+    }
+
+    #[test]
+    fn an_earlier_backup_stays_as_it_is_until_all_that_is_new_is_there() {
+        let (place, target) = (fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 300);
+        backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        grow(&mut log, 300);
+        let copy = DataFolder::open_to_read(target.path()).unwrap();
+        let (from, to) = (folder.log_files(), copy.log_files());
+        let mut broken_off = || Err(StoreError::Broken("killed".to_owned()));
+        let error = copy_log(&from, &to, folder.store_id(), &mut |_, _| (), &mut broken_off);
+        refused(error, "killed");
+        let report = verify(&to, copy.store_id()).unwrap();
+        assert!(report.is_sound() && report.head == 300, "{report:?}");
+        let second = backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        assert!(second.head == 600 && second.copied_bytes < 20_000, "{second:?}");
+        assert_eq!(verify(&to, copy.store_id()).unwrap().head, 600);
+    }
+
+    #[test]
+    fn what_was_broken_off_is_taken_for_whole_by_nobody() {
+        let (place, target) = (fresh(), fresh());
+        let folder = DataFolder::open(place.path(), "n").unwrap();
+        let (mut log, _) = Log::open(folder.log_files(), options(&folder)).unwrap();
+        grow(&mut log, 3);
+        let check = |next: &str| {
+            refused(DataFolder::open_to_read(target.path()), next);
+            refused(DataFolder::open(target.path(), "n"), next);
+        };
+        fs::write(target.path().join(HALF_MADE), "").unwrap();
+        check("a backup or restore to it was broken off, or is not done yet. Type the same");
+        restore(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        fs::write(target.path().join(HALF_MADE), "").unwrap();
+        check("Back up into it again");
+        backup(place.path(), target.path(), &mut |_, _| ()).unwrap();
+        assert_eq!(DataFolder::open(target.path(), "n").unwrap().open_log().unwrap().1.head, 3);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What `node.toml` is going to be.
-const UNFINISHED: &str = "node.unfinished.toml";
+pub(super) const UNFINISHED: &str = "node.unfinished.toml";
 
 /// A folder that is not whole yet, and is locked.
 pub struct Unfinished {
@@ -113,11 +113,12 @@ fn is_free(path: &Path) -> Result<bool, StoreError> {
     };
     let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     let begun = [UNFINISHED, LOCK_FILE, "log", "keys", "callee.key", "master.key"];
-    let known = |name: &std::ffi::OsString| {
-        begun.iter().any(|one| name == one) || name.to_string_lossy().ends_with(".tmp")
-    };
+    let is_half_written = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".tmp");
+    let known =
+        |name: &std::ffi::OsString| begun.iter().any(|one| name == one) || is_half_written(name);
     // Before the file is there, nothing but folders and the lock are.
-    Ok(names.iter().all(known) && (names.len() <= 3 || path.join(UNFINISHED).exists()))
+    let are_few = names.iter().filter(|name| !is_half_written(name)).count() <= 3;
+    Ok(names.iter().all(known) && (are_few || path.join(UNFINISHED).exists()))
 }
 
 /// Copies what is provably good of a damaged log into a new data folder, with the same name and
@@ -204,8 +205,9 @@ mod tests {
         log.append(&[append()]);
         log.sync().unwrap();
         drop((log, begun));
-        refused(DataFolder::open_to_read(target.path()), "no node has kept its data there");
-        refused(DataFolder::open(target.path(), "n"), "holds events, and there is no node.toml");
+        let sentence = "is not whole: a copy or repair to it was broken off";
+        refused(DataFolder::open_to_read(target.path()), sentence);
+        refused(DataFolder::open(target.path(), "n"), sentence);
         let report = repair(place.path(), target.path(), &mut |_, _| ()).unwrap();
         assert_eq!((report.copied, report.lost), (100, 0));
         let folder = DataFolder::open_to_read(target.path()).unwrap();

@@ -33,6 +33,8 @@ pub const FOLDER_FORMAT: u32 = 1;
 
 const NODE_FILE: &str = "node.toml";
 const LOCK_FILE: &str = "lock";
+/// Stands in a folder while a backup makes it, or puts what is new in place of what is old in it.
+const HALF_MADE: &str = "backup.unfinished";
 /// How often, and after which pause, a lock is asked for again that somebody holds.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -58,6 +60,7 @@ impl DataFolder {
         };
         make(path, 0o777)?;
         let lock = take_lock(path)?;
+        check_whole(path)?;
         let node = match NodeFile::read(&path.join(NODE_FILE))? {
             Some(node) => node,
             None => begin(path, node)?,
@@ -75,8 +78,11 @@ impl DataFolder {
     /// # Errors
     /// There is no such folder, [`StoreError::Newer`], or the disk's.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        check_whole(path)?;
         let node = NodeFile::read(&path.join(NODE_FILE))?.ok_or_else(|| {
-            let why = "no node has kept its data there".to_owned();
+            let why = "no node has kept its data there; name the folder that was --data when the \
+                       calls were made"
+                .to_owned();
             StoreError::Foreign { file: path.display().to_string(), why }
         })?;
         Ok(Self { path: path.to_owned(), node, lock: None })
@@ -144,7 +150,10 @@ impl DataFolder {
             |why: String| Err(StoreError::Foreign { file: self.path.display().to_string(), why });
         match self.node.common {
             Some(common) if common == store => Ok(()),
-            Some(_) => foreign(format!("its events are in another common log than {shown}")),
+            Some(_) => foreign(format!(
+                "its events are in another common log than {shown}: name that one with --store, or \
+                 another folder"
+            )),
             None if holds_events(&self.path.join("log")) => foreign(format!(
                 "it has a log of its own: copy that to {shown} with `callfold log copy`, and begin \
                  with a new folder that has the same callee.key and master.key, and in KurrentDB's \
@@ -200,6 +209,25 @@ impl DataFolder {
     }
 }
 
+/// Refuses what a backup, a restore, a copy or a repair has not finished: nobody may take a part for
+/// the whole, or begin anew beside it.
+fn check_whole(path: &Path) -> Result<(), StoreError> {
+    let is_node = path.join(NODE_FILE).exists();
+    let (what, next) = match (path.join(HALF_MADE).exists(), is_node) {
+        (true, true) => (
+            "backup",
+            "Back up into it again; if what was backed up is gone, remove backup.unfinished there, \
+             and `callfold log repair --to NEW` copies all that is good in it",
+        ),
+        (true, false) => ("backup or restore", AGAIN),
+        (false, false) if path.join(made::UNFINISHED).exists() => ("copy or repair", AGAIN),
+        (false, _) => return Ok(()),
+    };
+    Err(StoreError::HalfMade { folder: path.display().to_string(), what, next })
+}
+
+const AGAIN: &str = "Type the same command again, which goes on with it, or remove the folder";
+
 /// Takes the folder's lock, which the operating system gives back however the process ends.
 fn take_lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join(LOCK_FILE);
@@ -246,7 +274,10 @@ fn holds_events(log: &Path) -> bool {
 fn begin(path: &Path, node: &str) -> Result<NodeFile, StoreError> {
     let log = path.join("log");
     if holds_events(&log) {
-        let why = format!("it holds events, and there is no {NODE_FILE} beside it that says whose");
+        let why = format!(
+            "it holds events, and there is no {NODE_FILE} beside it that says whose: bring that \
+             file back, or name another folder"
+        );
         return Err(StoreError::Foreign { file: log.display().to_string(), why });
     }
     let node = NodeFile {

@@ -46,7 +46,9 @@ impl DataFolder {
         let secret = CalleeSecret::new(&content);
         match self.node.callee_check {
             Some(check) if check != secret.check() => {
-                let why = "it is not the callee secret that the data was begun with".to_owned();
+                let why =
+                    "it is not the callee secret that the data was begun with: bring that one here"
+                        .to_owned();
                 return Err(StoreError::Foreign { file: path.display().to_string(), why });
             }
             None if self.lock.is_some() => {
@@ -189,7 +191,10 @@ pub fn read_master(path: &Path) -> Result<MasterKey, StoreError> {
 
 fn parse_master(content: &[u8], path: &Path) -> Result<MasterKey, StoreError> {
     MasterKey::parse(content).ok_or_else(|| {
-        let why = "a master key is 64 hex digits or 32 raw bytes".to_owned();
+        let why =
+            "a master key is 64 hex digits or 32 raw bytes: bring the one here that the data \
+                   was begun with"
+                .to_owned();
         StoreError::Foreign { file: path.display().to_string(), why }
     })
 }

@@ -444,7 +444,9 @@ impl Reading {
         let read = file.read_full_at(&mut header, 0);
         let read = read.map_err(|error| StoreError::of_disk("read", &self.place, error))?;
         if read < RECORD_BYTES || header[..8] != MAGIC {
-            return Err(foreign("it does not begin as Callfold's keys of persons do"));
+            return Err(foreign(
+                "it does not begin as Callfold's keys of persons do: bring it back from a backup",
+            ));
         }
         let found = u16::from_le_bytes(bytes(&header, 8));
         if found > FORMAT {
@@ -452,7 +454,7 @@ impl Reading {
             return Err(StoreError::Newer { file, found: found.into(), known: FORMAT.into() });
         }
         if bytes::<8>(&header, 16) != self.master.check() {
-            return Err(foreign("another master key wrapped the keys in it"));
+            return Err(foreign("another master key wrapped the keys in it: bring that one here"));
         }
         self.header_checked = true;
         Ok(())

@@ -9,15 +9,17 @@
 mod file;
 mod persons;
 mod requests;
+mod rows;
 mod secret;
 mod table;
 mod vault;
 
 pub use file::{KeyFile, Loaded};
 pub(crate) use requests::{ask_to_erase, is_asked_for};
+pub use rows::{KeyRow, KeyTable};
 pub use secret::{CalleeSecret, MasterKey, make_secret_file, random, read_secret_file};
 pub(crate) use secret::{put_secret_file, sync_folder_of};
-pub use table::{KeyRow, KeyTable, rewrap};
+pub use table::rewrap;
 pub use vault::NodeVault;
 
 use crate::dice::Dice;

@@ -1,7 +1,8 @@
 //! The keys of persons in memory: 51 bytes each and at most 12 of index, however many.
 
-use super::table::KeyTable;
+use super::rows::{KeyRow, KeyTable};
 use super::{MasterKey, cipher};
+use crate::StoreError;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use chacha20poly1305::Nonce;
@@ -14,6 +15,8 @@ use sha2::Sha256;
 
 /// Entries are kept in pieces of this many, so that growing copies nothing.
 const PIECE: usize = 4096;
+/// So many rows of a table are read at once.
+const ROWS_PER_READ: usize = 10_000;
 
 /// What is the matter with a person's key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,6 +203,63 @@ impl Persons {
     pub(super) fn wrap(&mut self, callee: CalleeKey, person: &Person) -> StoredKey {
         let nonce = self.nonce();
         wrap(&self.master, callee, person, nonce)
+    }
+
+    /// Keys of a callee beside the latest: other nodes made them for the same generation.
+    pub(super) fn others(&self, callee: CalleeKey, generation: u16) -> Vec<[u8; 32]> {
+        let others = self.others.get(&callee).into_iter().flatten();
+        others.filter(|person| person.generation == generation).map(|person| person.key).collect()
+    }
+
+    pub(super) fn read_on(&mut self) -> Result<(), StoreError> {
+        let Some((mut table, mut place)) = self.table.take() else { return Ok(()) };
+        let done = loop {
+            let rows = match table.rows(place, ROWS_PER_READ) {
+                Ok(rows) => rows,
+                Err(error) => break Err(error),
+            };
+            let Some(last) = rows.last() else { break Ok(()) };
+            place = last.place;
+            let was_last = rows.len() < ROWS_PER_READ;
+            rows.into_iter().for_each(|row| self.take_row(row));
+            if was_last {
+                break Ok(());
+            }
+        };
+        self.table = Some((table, place));
+        done
+    }
+
+    fn take_row(&mut self, row: KeyRow) {
+        let (callee, generation) = (row.callee, row.generation);
+        let known = self.get(callee);
+        let Some(stored) = row.key else {
+            self.others.remove(&callee);
+            // A key that no row has yet comes after the erasure.
+            if known.is_none_or(|known| known.standing != Standing::Unsaved) {
+                let generation = known.map_or(generation, |known| known.generation.max(generation));
+                self.set(callee, Person { key: [0; 32], generation, standing: Standing::Erased });
+            }
+            return;
+        };
+        let Some(key) = unwrap(self.master(), &stored) else {
+            tracing::error!(?callee, "a person's key was not wrapped by this master key");
+            return;
+        };
+        let person = Person { key, generation, standing: Standing::Saved };
+        match known {
+            Some(known) if known.standing != Standing::Erased => {
+                if known.key == key {
+                    self.set(callee, person);
+                    return;
+                }
+                let others = self.others.entry(callee).or_default();
+                if others.iter().all(|other| other.key != key) {
+                    others.push(person);
+                }
+            }
+            _ => self.set(callee, person),
+        }
     }
 
     fn entry(&self, place: u32) -> &Entry {

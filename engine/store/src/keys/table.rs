@@ -6,35 +6,11 @@
 //! every key of the person that came before it.
 
 use super::persons::{Person, Persons, Standing, unwrap, wrap};
+use super::rows::KeyTable;
 use super::{Keyring, MasterKey, lock, random};
 use crate::StoreError;
 use schemas::CalleeKey;
 use schemas::sealed::StoredKey;
-
-/// So many rows are read at once.
-const ROWS_PER_READ: usize = 10_000;
-
-/// A row of the table, as it last changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyRow {
-    /// In the order of changes: strictly rising.
-    pub place: u64,
-    /// Whose key.
-    pub callee: CalleeKey,
-    /// Which of this callee's keys.
-    pub generation: u16,
-    /// The key; absent when the person was erased.
-    pub key: Option<StoredKey>,
-}
-
-/// Where the rows come from.
-pub trait KeyTable: Send {
-    /// Up to so many rows that have come or changed after a place, in order.
-    ///
-    /// # Errors
-    /// The table cannot be read.
-    fn rows(&mut self, after: u64, limit: usize) -> Result<Vec<KeyRow>, StoreError>;
-}
 
 impl Keyring {
     /// The keys in a table, and those that come later: they are looked for when they are needed.
@@ -128,67 +104,9 @@ pub fn rewrap(
     }))
 }
 
-impl Persons {
-    /// Keys of a callee beside the latest: other nodes made them for the same generation.
-    pub(super) fn others(&self, callee: CalleeKey, generation: u16) -> Vec<[u8; 32]> {
-        let others = self.others.get(&callee).into_iter().flatten();
-        others.filter(|person| person.generation == generation).map(|person| person.key).collect()
-    }
-
-    pub(super) fn read_on(&mut self) -> Result<(), StoreError> {
-        let Some((mut table, mut place)) = self.table.take() else { return Ok(()) };
-        let done = loop {
-            let rows = match table.rows(place, ROWS_PER_READ) {
-                Ok(rows) => rows,
-                Err(error) => break Err(error),
-            };
-            let Some(last) = rows.last() else { break Ok(()) };
-            place = last.place;
-            let was_last = rows.len() < ROWS_PER_READ;
-            rows.into_iter().for_each(|row| self.take_row(row));
-            if was_last {
-                break Ok(());
-            }
-        };
-        self.table = Some((table, place));
-        done
-    }
-
-    fn take_row(&mut self, row: KeyRow) {
-        let (callee, generation) = (row.callee, row.generation);
-        let known = self.get(callee);
-        let Some(stored) = row.key else {
-            self.others.remove(&callee);
-            // A key that no row has yet comes after the erasure.
-            if known.is_none_or(|known| known.standing != Standing::Unsaved) {
-                let generation = known.map_or(generation, |known| known.generation.max(generation));
-                self.set(callee, Person { key: [0; 32], generation, standing: Standing::Erased });
-            }
-            return;
-        };
-        let Some(key) = unwrap(self.master(), &stored) else {
-            tracing::error!(?callee, "a person's key was not wrapped by this master key");
-            return;
-        };
-        let person = Person { key, generation, standing: Standing::Saved };
-        match known {
-            Some(known) if known.standing != Standing::Erased => {
-                if known.key == key {
-                    self.set(callee, person);
-                    return;
-                }
-                let others = self.others.entry(callee).or_default();
-                if others.iter().all(|other| other.key != key) {
-                    others.push(person);
-                }
-            }
-            _ => self.set(callee, person),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::KeyRow;
     use super::*;
     use schemas::Vault;
     use std::sync::{Arc, Mutex};

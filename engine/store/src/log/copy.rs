@@ -16,6 +16,9 @@ use std::io;
 const TRIES_MAX: u32 = 20;
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// Is told before the first file of an earlier copy changes.
+pub(crate) type OnChange<'a> = &'a mut dyn FnMut() -> Result<(), StoreError>;
+
 /// What was copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct LogCopy {
@@ -26,7 +29,8 @@ pub(crate) struct LogCopy {
 }
 
 /// Copies the log in `from` to `to`, which holds nothing or an earlier copy. Sealed segments and
-/// indexes never change, so those that are there already stay.
+/// indexes never change, so those that are there already stay. All that is new is copied beside it
+/// under names that mean nothing; then `change` is told, and it is put in place in a moment.
 ///
 /// # Errors
 /// The disk's, or [`StoreError::Corrupt`] when the log is damaged where it is read.
@@ -35,10 +39,11 @@ pub(crate) fn copy_log<F: Files, T: Files>(
     to: &T,
     store: StoreId,
     progress: OnProgress<'_>,
+    change: OnChange<'_>,
 ) -> Result<LogCopy, StoreError> {
     let mut tries = 1;
     loop {
-        match try_copy(from, to, store, progress) {
+        match try_copy(from, to, store, progress, change) {
             // The writer has sealed a segment, or merged an index, that was just listed.
             Err(error) if error.is_missing() && tries < TRIES_MAX => tries += 1,
             copied => return copied,
@@ -51,12 +56,13 @@ fn try_copy<F: Files, T: Files>(
     to: &T,
     store: StoreId,
     progress: OnProgress<'_>,
+    change: OnChange<'_>,
 ) -> Result<LogCopy, StoreError> {
     let listing = Listing::of(from)?;
     let (mut done, whole) = (0, listing.bytes(from) + listing.index_bytes(from));
     let mut copied =
         LogCopy { head: listing.sealed.last().map_or(0, |span| span.last), ..LogCopy::default() };
-    let mut names = Vec::new();
+    let (mut names, mut fresh) = (Vec::new(), Vec::new());
     for name in listing
         .sealed
         .iter()
@@ -66,12 +72,18 @@ fn try_copy<F: Files, T: Files>(
         let source = open(from, &name)?;
         let size =
             source.size().map_err(|error| StoreError::of_disk("read", from.place(&name), error))?;
-        let there = to.open_to_read(&name).and_then(|file| file.size());
-        if there.is_ok_and(|there| there == size) {
+        let is_there = |name: &str| {
+            to.open_to_read(name).and_then(|file| file.size()).is_ok_and(|there| there == size)
+        };
+        if is_there(&name) {
             copied.kept_files += 1;
+        } else if is_there(&new(&name)) {
+            copied.kept_files += 1;
+            fresh.push(name.clone());
         } else {
             copy(from, to, &name, &source, size)?;
             copied.copied_bytes += size;
+            fresh.push(name.clone());
         }
         done += size;
         progress(done.min(whole), whole);
@@ -90,9 +102,15 @@ fn try_copy<F: Files, T: Files>(
         copied.head = next - 1;
         done += u64::from(end);
         progress(done.min(whole), whole);
+        fresh.push(name.clone());
         names.push(name);
     }
     copied.files = names.len() as u64;
+    change()?;
+    for name in &fresh {
+        let put = to.rename(&new(name), name);
+        put.map_err(|error| StoreError::of_disk("write", to.place(name), error))?;
+    }
     // The mark comes last: all that it speaks of is there.
     stopped::write(to, store, copied.head)?;
     names.push(stopped::NAME.to_owned());
@@ -133,7 +151,12 @@ fn whole_frames<F: Files>(
     Ok((end, next))
 }
 
-/// Copies the first `size` bytes of a file, durably and in one instant.
+/// What a file is called that is whole and waits for the others.
+fn new(name: &str) -> String {
+    format!("{name}.new.tmp")
+}
+
+/// Copies the first `size` bytes of a file beside what is there, durably and in one instant.
 fn copy<F: Files, T: Files>(
     from: &F,
     to: &T,
@@ -152,5 +175,5 @@ fn copy<F: Files, T: Files>(
         target.write_all_at(&chunk[..length], at).map_err(write_failed)?;
         at += length as u64;
     }
-    target.sync_data().and_then(|()| to.rename(&unfinished, name)).map_err(write_failed)
+    target.sync_data().and_then(|()| to.rename(&unfinished, &new(name))).map_err(write_failed)
 }
