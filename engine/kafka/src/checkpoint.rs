@@ -19,12 +19,12 @@ const KEYS_MAX: usize = 100_000;
 /// The last value of every key in the topic, as far as transactions were committed.
 pub(crate) fn read(options: &Options) -> Result<BTreeMap<String, Value>, Error> {
     let topic = &options.topics.relay;
-    let reader = reader(options, "checkpoint")?;
+    let (reader, looker) = (reader(options, "checkpoint")?, Looker::open(options, "ends")?);
     let partitions = partition_count(&reader, options, topic)?;
     let mut found = BTreeMap::new();
     let deadline = Instant::now() + READ;
     for partition in 0..partitions {
-        let (first, end) = watermarks(&reader, options, topic, partition)?;
+        let (first, end) = looker.ends(options, topic, partition)?;
         if first == end {
             continue;
         }
@@ -103,16 +103,32 @@ pub(crate) fn partition_count(
     }
 }
 
-/// The first offset of a partition, and the one after its last.
-pub(crate) fn watermarks(
-    reader: &BaseConsumer,
-    options: &Options,
-    topic: &str,
-    partition: i32,
-) -> Result<(i64, i64), Error> {
-    reader.fetch_watermarks(topic, partition, ANSWER).map_err(|source| Error::Away {
-        brokers: options.brokers.clone(),
-        doing: "asking for the end of a topic",
-        source,
-    })
+/// Sees where partitions really end.
+///
+/// To who reads what is committed a partition ends at the first transaction that is open, be it
+/// that of another log's dead relay: what we ourselves have committed behind it would be missed, and
+/// told again. So the end is asked for by somebody who reads everything, and waited for by who reads
+/// what is committed: brokers close such a transaction after its time.
+pub(crate) struct Looker(BaseConsumer);
+
+impl Looker {
+    pub fn open(options: &Options, role: &str) -> Result<Self, Error> {
+        let mut config = options.consumer(role, &format!("{}.reader", options.group));
+        config.set("isolation.level", "read_uncommitted");
+        config.create().map(Self).map_err(Error::client("looking for the ends of a topic"))
+    }
+
+    /// The first offset of a partition, and the one after its last.
+    pub fn ends(
+        &self,
+        options: &Options,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(i64, i64), Error> {
+        self.0.fetch_watermarks(topic, partition, ANSWER).map_err(|source| Error::Away {
+            brokers: options.brokers.clone(),
+            doing: "asking for the end of a topic",
+            source,
+        })
+    }
 }

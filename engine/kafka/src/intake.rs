@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How often offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
-/// How long a member of the group may be silent before its partitions go to others.
-const SESSION: Duration = Duration::from_secs(10);
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(3);
 /// How long what was sent may take to arrive before the thread starts again.
 const ARRIVE: Duration = Duration::from_secs(30);
 
@@ -27,6 +27,7 @@ pub(crate) struct Intake {
     topic: String,
     last_commit: Instant,
     paused: bool,
+    is_member: bool,
 }
 
 /// Which partitions are ours, as the group tells it.
@@ -128,28 +129,29 @@ impl Membership {
 }
 
 impl Intake {
-    /// A member of a group that shares the partitions of a topic. With `keeps`, partitions that are
-    /// wanted back are kept until [`Intake::let_go`].
+    /// A member of a group that shares the partitions of a topic, and may be silent for a
+    /// `session`. Of work, partitions that are wanted back are kept until [`Intake::let_go`].
     pub fn join(
         options: &Options,
         role: &str,
         group: &str,
         topic: &str,
-        keeps: bool,
+        session: Duration,
     ) -> Result<Self, Error> {
+        let keeps = role == "work";
         let failed = || Error::client("joining the group");
         let mut config = options.consumer(role, group);
         config
             // A node that comes back gets the partitions that it had.
             .set("group.instance.id", format!("{}-{role}", options.node))
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", SESSION.as_millis().to_string())
+            .set("session.timeout.ms", session.as_millis().to_string())
             .set("heartbeat.interval.ms", "2000");
         let consumer: BaseConsumer<Membership> = config
             .create_with_context(Membership { keeps, ..membership(topic) })
             .map_err(failed())?;
         consumer.subscribe(&[topic]).map_err(failed())?;
-        Ok(Self::new(consumer, topic))
+        Ok(Self::new(consumer, topic, true))
     }
 
     /// Reads partitions that are ours whoever else there is, from where the group's name left off.
@@ -170,11 +172,12 @@ impl Intake {
             list.add_partition_offset(topic, partition, Offset::Stored).map_err(failed())?;
         }
         consumer.assign(&list).map_err(failed())?;
-        Ok(Self::new(consumer, topic))
+        Ok(Self::new(consumer, topic, false))
     }
 
-    fn new(consumer: BaseConsumer<Membership>, topic: &str) -> Self {
-        Self { consumer, topic: topic.to_owned(), last_commit: Instant::now(), paused: false }
+    fn new(consumer: BaseConsumer<Membership>, topic: &str, is_member: bool) -> Self {
+        let topic = topic.to_owned();
+        Self { consumer, topic, last_commit: Instant::now(), paused: false, is_member }
     }
 
     /// The next message, if one comes in time.
@@ -261,6 +264,22 @@ impl Intake {
             && let Err(error) = self.consumer.commit(&due, CommitMode::Sync)
         {
             tracing::warn!(%error, "offsets were not committed: commands will come again, and be recognised");
+        }
+    }
+
+    /// Leaves the group, so that others get our partitions at once and not when we are missed. To be
+    /// asked when nothing of them is left here.
+    pub fn leave(&self) {
+        if !self.is_member {
+            return;
+        }
+        self.consumer.context().closing.store(true, Ordering::Release);
+        self.let_go();
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE;
+        let has_some = || self.consumer.assignment().is_ok_and(|ours| ours.count() > 0);
+        while has_some() && Instant::now() < deadline {
+            let _ = self.consumer.poll(LEAVE / 100);
         }
     }
 }

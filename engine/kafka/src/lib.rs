@@ -21,6 +21,7 @@ mod error;
 mod headers;
 mod hop;
 mod intake;
+mod lead;
 mod offsets;
 mod options;
 mod partitioner;

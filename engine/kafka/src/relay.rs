@@ -9,6 +9,7 @@
 
 use crate::checkpoint;
 use crate::counts::Counts;
+use crate::lead::Lead;
 use crate::resume::Resume;
 use crate::stop::Stop;
 use crate::tell::{Teller, Told};
@@ -20,7 +21,7 @@ use rdkafka::util::IntoOpaque;
 use schemas::public::Include;
 use schemas::{Position, Vault};
 use serde_json::json;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use store::Reader;
 
@@ -37,6 +38,10 @@ const PACE: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Events of other streams are not told; a checkpoint past so many of them is worth a transaction.
 const SKIPPED_MAX: u64 = 10_000;
+/// After so long the brokers end a transaction by themselves whose relay is gone for good, and with
+/// it nobody to fence it: until then who reads what is committed waits. A transaction is over in a
+/// second or two; one that takes longer is fenced and told again.
+const TRANSACTION: Duration = Duration::from_secs(20);
 /// How long one request of a transaction is waited for before it is tried again.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -51,7 +56,7 @@ pub(crate) struct Relay<'a> {
     pub counts: &'a Counts,
     pub stop: &'a Stop,
     /// Whether it is ours to tell.
-    pub leads: &'a AtomicBool,
+    pub lead: &'a Lead,
 }
 
 impl Relay<'_> {
@@ -81,7 +86,7 @@ impl Relay<'_> {
     fn tell(&self, way: &mut dyn Way, mut after: Position) -> Result<(), Error> {
         let mut teller = Teller::new(self.reader, self.vault, self.include);
         let mut noted = after;
-        while self.leads.load(Ordering::Acquire) {
+        while self.lead.is_ours()? {
             self.counts.relay_position.store(after.0, Ordering::Relaxed);
             let began = Instant::now();
             let (batch, reached) = self.gather(&mut teller, after)?;
@@ -157,7 +162,7 @@ impl<'a> Transactions<'a> {
         let mut config = options.producer("relay");
         config
             .set("transactional.id", format!("callfold.relay.{}", relay.store))
-            .set("transaction.timeout.ms", "60000")
+            .set("transaction.timeout.ms", TRANSACTION.as_millis().to_string())
             .set("queue.buffering.max.messages", (2 * EVENTS_MAX).to_string())
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")

@@ -1,7 +1,7 @@
 //! Commands that overtook the call they are to end. They stand in the checkpoint's topic, which
 //! every node follows: whichever gets the PlaceCall knows that it is not to be dialled.
 
-use crate::checkpoint::{self, reader};
+use crate::checkpoint::{self, Looker, reader};
 use crate::{Error, Options};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -85,12 +85,12 @@ impl Remembered {
     pub fn read(options: &Options) -> Result<Self, Error> {
         let failed = || Error::client("reading the checkpoint");
         let topic = &options.topics.relay;
-        let follower = reader(options, "follower")?;
+        let (follower, looker) = (reader(options, "follower")?, Looker::open(options, "ends")?);
         let partitions = checkpoint::partition_count(&follower, options, topic)?;
         let mut list = TopicPartitionList::new();
         let mut ends = Vec::new();
         for partition in 0..partitions {
-            ends.push(checkpoint::watermarks(&follower, options, topic, partition)?);
+            ends.push(looker.ends(options, topic, partition)?);
             list.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed())?;
         }
         follower.assign(&list).map_err(failed())?;

@@ -5,7 +5,7 @@
 //! what a partition's last event shows to be there is passed over. Exact as long as the partitions
 //! stay what they are, one relay runs, and no partition was emptied by its retention.
 
-use crate::checkpoint::{self};
+use crate::checkpoint::Looker;
 use crate::headers::{POSITION, TOLD_TO, put, text};
 use crate::partitioner::partition_of;
 use crate::relay::{Way, enqueue};
@@ -69,9 +69,10 @@ impl<'a> Resume<'a> {
         let producer: BaseProducer<Failures> = config
             .create_with_context(Failures::default())
             .map_err(Error::client("beginning the relay"))?;
+        let ends = Looker::open(options, "ends")?;
         let (mut told_to, mut last) = (0, HashMap::new());
         for partition in 0..partitions {
-            if let Some(found) = last_event(options, looker, partition)? {
+            if let Some(found) = last_event(options, looker, &ends, partition)? {
                 last.insert(partition, found.position);
                 told_to = told_to.max(found.told_to);
             }
@@ -122,11 +123,12 @@ struct Last {
 fn last_event(
     options: &Options,
     looker: &BaseConsumer,
+    ends: &Looker,
     partition: i32,
 ) -> Result<Option<Last>, Error> {
     let topic = &options.topics.events;
     let failed = || Error::client("looking for the last event");
-    let (first, end) = checkpoint::watermarks(looker, options, topic, partition)?;
+    let (first, end) = ends.ends(options, topic, partition)?;
     if first >= end {
         return Ok(None);
     }

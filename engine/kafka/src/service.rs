@@ -2,10 +2,11 @@
 
 use crate::counts::Counts;
 use crate::hop::Hop;
+use crate::lead::Lead;
 use crate::relay::Relay;
 use crate::stop::Stop;
 use crate::work::Work;
-use crate::{Desk, Error, Options, Partitions, topics};
+use crate::{Desk, Error, Options, topics};
 use schemas::public::Include;
 use schemas::{Numbering, Vault};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -53,7 +54,6 @@ struct Shared {
     counts: Arc<Counts>,
     stop: Stop,
     fault: Mutex<Option<String>>,
-    leads: AtomicBool,
     settled: AtomicBool,
     taking: AtomicUsize,
     telling: AtomicUsize,
@@ -77,7 +77,6 @@ impl Service {
             counts: Arc::default(),
             stop: Stop::default(),
             fault: Mutex::default(),
-            leads: AtomicBool::new(parts.options.partitions != Partitions::Group),
             settled: AtomicBool::new(false),
             taking: AtomicUsize::new(0),
             telling: AtomicUsize::new(0),
@@ -201,24 +200,25 @@ impl Shared {
     fn work(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, numbering, desk, .. } = parts;
-        let (leads, settled) = (&self.leads, &self.settled);
+        let settled = &self.settled;
         let (numbering, desk) = (*numbering, &**desk);
-        Work { options, store, numbering, desk, counts, stop, leads, settled }.run()
+        Work { options, store, numbering, desk, counts, stop, settled }.run()
     }
 
     fn relay(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, reader, vault, include, .. } = parts;
         let (reader, vault, include) = (&**reader, &**vault, *include);
-        let leads = &self.leads;
-        let relay = Relay { options, store, reader, vault, include, counts, stop, leads };
+        let lead = &Lead::join(options)?;
+        let relay = Relay { options, store, reader, vault, include, counts, stop, lead };
         while !stop.relay() {
-            match leads.load(Ordering::Acquire) {
+            match lead.is_ours()? {
                 true => relay.run()?,
                 // Another node of the log tells it.
                 false => stop.wait(LOOK_EVERY),
             }
         }
+        lead.leave();
         Ok(())
     }
 }

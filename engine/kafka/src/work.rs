@@ -26,6 +26,8 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long the engine is waited for at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How long a node may be silent before its partitions go to others, which end its calls as unknown.
+const SESSION: Duration = Duration::from_secs(10);
 /// How long calls of a partition that the group wants back may go on: less than the five minutes
 /// (`max.poll.interval.ms`) that the group waits for us.
 const LEAVE_WITHIN: Duration = Duration::from_secs(240);
@@ -40,8 +42,6 @@ pub(crate) struct Work<'a> {
     pub desk: &'a dyn Desk,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
-    /// Whether the relay is ours: of a log that nodes share, who has the first partition tells it.
-    pub leads: &'a AtomicBool,
     /// Whether nothing more is handed to the engine, though partitions are kept.
     pub settled: &'a AtomicBool,
 }
@@ -79,7 +79,7 @@ impl Work<'_> {
         let looker = checkpoint::reader(options, "work-reader")?;
         let count = checkpoint::partition_count(&looker, options, topic)?;
         let Some(ours) = options.partitions.of(count) else {
-            return Intake::join(options, "work", &group, topic, true);
+            return Intake::join(options, "work", &group, topic, SESSION);
         };
         if ours.is_empty() || *ours.end() >= count {
             let why = format!("it has {count} partitions, and kafka.partitions asks for others");
@@ -165,9 +165,6 @@ impl Serving<'_> {
         for change in self.intake.changes() {
             match change {
                 Change::Came(partitions) => {
-                    if partitions.contains(&0) {
-                        self.work.leads.store(true, Ordering::Release);
-                    }
                     desk.own(&numbers(&partitions));
                 }
                 Change::Wanted(partitions) => {
@@ -176,9 +173,6 @@ impl Serving<'_> {
                     desk.give_up(&numbers(&partitions), false);
                 }
                 Change::Went(partitions) => {
-                    if partitions.contains(&0) {
-                        self.work.leads.store(false, Ordering::Release);
-                    }
                     self.leaving.clear();
                     desk.give_up(&numbers(&partitions), true);
                     self.forget(&partitions);
@@ -386,6 +380,7 @@ impl Serving<'_> {
             self.intake.next(LOOK_EVERY)?;
             self.follow_group();
         }
+        self.intake.leave();
         Ok(())
     }
 }
