@@ -21,6 +21,18 @@ pub struct Brokers {
     folder: TempDir,
     port: u16,
     count: u16,
+    guarded: bool,
+}
+
+/// The doors of a guarded broker.
+#[derive(Clone, Copy, Debug)]
+pub enum Door {
+    /// TLS, and no password.
+    Tls,
+    /// A password, over TLS.
+    Sasl,
+    /// A password, in the clear.
+    Open,
 }
 
 /// A message as the client saw it.
@@ -73,10 +85,34 @@ impl Brokers {
     /// Starts so many, and waits until they answer.
     pub fn start(count: u16) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
-        let brokers = Self { folder, port, count };
+        let brokers = Self { folder, port, count, guarded: false };
         let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
         brokers.script(&["start"], &lib, &[&count.to_string(), &port.to_string()]);
         brokers
+    }
+
+    /// Starts one that guards its topics: `interop/kafka/broker` says how.
+    pub fn start_guarded() -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
+        let brokers = Self { folder, port, count: 1, guarded: true };
+        let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
+        brokers.script(&["start"], &lib, &["1", &port.to_string()]);
+        brokers
+    }
+
+    /// Where a guarded broker is reached in another way.
+    pub fn door(&self, door: Door) -> String {
+        let behind = match door {
+            Door::Tls => 2,
+            Door::Sasl => 3,
+            Door::Open => 4,
+        };
+        format!("127.0.0.1:{}", self.port + behind)
+    }
+
+    /// The certificate of a guarded broker.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     /// `host:port` of each, with commas.
@@ -106,6 +142,10 @@ impl Brokers {
         let told = self.folder.path().join("script.log");
         let out = std::fs::File::create(&told).expect("a file");
         command.args(first).arg(lib).arg(self.folder.path()).args(more).stdin(Stdio::null());
+        command.current_dir(self.folder.path());
+        if self.guarded {
+            command.env("SECURE", "1");
+        }
         command.stdout(out.try_clone().expect("a file")).stderr(out);
         let status = command.status().expect("the script runs");
         let said = std::fs::read_to_string(told).unwrap_or_default();
@@ -228,12 +268,21 @@ fn script() -> PathBuf {
     repository().join("interop/kafka/broker")
 }
 
+/// Kafka's own tool for access, as an administrator uses it.
+pub fn acl_command<'a>(brokers: &Brokers, words: impl Iterator<Item = &'a str>) {
+    let mut command = Command::new("java");
+    command.arg("-Xmx128m").arg("-cp").arg(fetched("lib").join("*"));
+    command.args(["kafka.admin.AclCommand", "--bootstrap-server", &brokers.addresses()]);
+    command.args(words);
+    run(command, "");
+}
+
 /// A port that is free, with those of three brokers and their controllers behind it.
 fn free_ports() -> u16 {
     wait_for(|| {
         let listener = TcpListener::bind("127.0.0.1:0").ok()?;
         let port = listener.local_addr().ok()?.port();
-        let others = [1, 10, 11, 20, 21].map(|n| port.checked_add(n));
+        let others = [1, 2, 3, 4, 10, 11, 20, 21].map(|n| port.checked_add(n));
         let free = |port: &Option<u16>| {
             port.is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         };

@@ -153,9 +153,10 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("SHOW_SERVICES").is_some() {
             // What a test of several nodes failed for is in what they said.
-            let said = self.said.lock().map_or_else(|said| said.into_inner().clone(), |s| s.clone());
+            let said =
+                self.said.lock().map_or_else(|said| said.into_inner().clone(), |s| s.clone());
             eprintln!("what the service on {} said:\n{said}", self.http);
         }
     }

@@ -1,8 +1,10 @@
 //! What we keep in the compacted topic beside the events: how far each log was told, and which
 //! store serves which partitions. A handful of small records; the last one of a key counts.
 
+use crate::error::is_forbidden;
 use crate::{Error, Options};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 /// How long reading the topic may take.
 const READ: Duration = Duration::from_secs(60);
+/// So many events of a client are looked at for a reason.
+const LOOKS_MAX: usize = 100;
 /// The most keys that are read: far more than there are partitions and stores.
 const KEYS_MAX: usize = 100_000;
 
@@ -84,6 +88,18 @@ pub(crate) fn reader(options: &Options, role: &str) -> Result<BaseConsumer, Erro
     config.create().map_err(Error::client("reading"))
 }
 
+/// Why brokers do not answer, when they have said it.
+fn refusal(reader: &BaseConsumer, options: &Options) -> Option<Error> {
+    for _ in 0..LOOKS_MAX {
+        let Some(Err(error)) = reader.poll(Duration::ZERO) else { return None };
+        let refused = error.rdkafka_error_code().and_then(|c| Error::denied(&options.brokers, c));
+        if refused.is_some() {
+            return refused;
+        }
+    }
+    None
+}
+
 /// How many partitions a topic has.
 pub(crate) fn partition_count(
     reader: &BaseConsumer,
@@ -95,8 +111,16 @@ pub(crate) fn partition_count(
         doing: "asking for a topic",
         source,
     };
-    let metadata = reader.fetch_metadata(Some(topic), ANSWER).map_err(away)?;
+    let metadata = match reader.fetch_metadata(Some(topic), ANSWER) {
+        Ok(metadata) => metadata,
+        Err(error) => return Err(refusal(reader, options).unwrap_or_else(|| away(error))),
+    };
     let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let code = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
+    if let Some(code) = code.filter(|code| is_forbidden(*code)) {
+        let what = format!("{topic}: {code}");
+        return Err(Error::Forbidden { doing: "asking for a topic", what });
+    }
     match found.map(|found| found.partitions().len()) {
         None | Some(0) => Err(Error::NoTopic(topic.to_owned())),
         Some(count) => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
@@ -109,7 +133,7 @@ pub(crate) fn partition_count(
 /// that of another log's dead relay: what we ourselves have committed behind it would be missed, and
 /// told again. So the end is asked for by somebody who reads everything, and waited for by who reads
 /// what is committed: brokers close such a transaction after its time.
-pub(crate) struct Looker(BaseConsumer);
+pub(crate) struct Looker(pub(crate) BaseConsumer);
 
 impl Looker {
     pub fn open(options: &Options, role: &str) -> Result<Self, Error> {

@@ -10,6 +10,7 @@ use rdkafka::message::{BorrowedMessage, DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(crate) struct Intake {
     last_commit: Instant,
     paused: bool,
     is_member: bool,
+    /// Partitions that are not read though they are ours.
+    held: BTreeSet<i32>,
 }
 
 /// Which partitions are ours, as the group tells it.
@@ -37,7 +40,8 @@ pub(crate) struct Membership {
     offsets: Mutex<Offsets>,
     changes: Mutex<Vec<Change>>,
     commit_failed: AtomicBool,
-    /// Whether partitions that are wanted back are kept until they are let go.
+    /// Whether partitions are not read before [`Intake::release`], and not given back before
+    /// [`Intake::let_go`].
     keeps: bool,
     wanted: Mutex<Option<TopicPartitionList>>,
     closing: AtomicBool,
@@ -67,6 +71,10 @@ impl ConsumerContext for Membership {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 self.change(Change::Came(ids(list)));
                 self.note("taking partitions", consumer.incremental_assign(list));
+                if self.keeps {
+                    // Until it is known whether its last owner is done with it.
+                    self.note("pausing partitions", consumer.pause(list));
+                }
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 let keeps = self.keeps && !self.closing.load(Ordering::Acquire);
@@ -177,7 +185,14 @@ impl Intake {
 
     fn new(consumer: BaseConsumer<Membership>, topic: &str, is_member: bool) -> Self {
         let topic = topic.to_owned();
-        Self { consumer, topic, last_commit: Instant::now(), paused: false, is_member }
+        Self {
+            consumer,
+            topic,
+            last_commit: Instant::now(),
+            paused: false,
+            is_member,
+            held: BTreeSet::new(),
+        }
     }
 
     /// The next message, if one comes in time.
@@ -198,9 +213,42 @@ impl Intake {
     }
 
     /// What changed since it was asked last.
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&mut self) -> Vec<Change> {
         let changes = &self.consumer.context().changes;
-        std::mem::take(&mut *changes.lock().unwrap_or_else(PoisonError::into_inner))
+        let changes = std::mem::take(&mut *changes.lock().unwrap_or_else(PoisonError::into_inner));
+        for change in &changes {
+            match change {
+                Change::Came(partitions) => {
+                    // Those that came are not paused with the others.
+                    self.paused = false;
+                    if self.consumer.context().keeps {
+                        self.held.extend(partitions);
+                    }
+                }
+                Change::Wanted(_) => {}
+                Change::Went(partitions) => self.held.retain(|held| !partitions.contains(held)),
+            }
+        }
+        changes
+    }
+
+    /// Reads these partitions from now on.
+    pub fn release(&mut self, partitions: &[i32]) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            if self.held.remove(partition) {
+                list.add_partition(&self.topic, *partition);
+            }
+        }
+        if list.count() == 0 || self.paused {
+            return Ok(());
+        }
+        self.consumer.resume(&list).map_err(Error::client("reading partitions"))
+    }
+
+    /// The partitions that are ours, also those that are not read.
+    pub fn ours(&self) -> Vec<i32> {
+        self.consumer.assignment().map_or_else(|_| Vec::new(), |list| ids(&list))
     }
 
     /// Gives back the partitions that are wanted.
@@ -226,7 +274,11 @@ impl Intake {
     pub fn pause(&mut self, pause: bool) -> Result<(), Error> {
         let ours = self.consumer.assignment().map_err(Error::client("pausing"))?;
         if ours.count() > 0 && pause != self.paused {
-            let done = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&ours) };
+            let mut read = TopicPartitionList::new();
+            for partition in ids(&ours).into_iter().filter(|one| !self.held.contains(one)) {
+                read.add_partition(&self.topic, partition);
+            }
+            let done = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&read) };
             done.map_err(Error::client("pausing"))?;
             self.paused = pause;
         }
@@ -386,6 +438,11 @@ impl Outbox {
 
     /// Waits until everything has arrived.
     pub fn flush(&self) -> Result<(), Error> {
-        self.producer.flush(ARRIVE).map_err(Error::client("sending"))
+        self.flush_within(ARRIVE)
+    }
+
+    /// Waits until everything has arrived, for so long at most.
+    pub fn flush_within(&self, at_most: Duration) -> Result<(), Error> {
+        self.producer.flush(at_most).map_err(Error::client("sending"))
     }
 }

@@ -5,9 +5,10 @@
 //! and nobody would tell meanwhile. Two that believe it at once do no harm: the later fences the
 //! earlier (`transactional.id`).
 
+use crate::error::is_forbidden;
 use crate::{Error, Options, Partitions};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,16 +96,14 @@ impl Lead {
     pub fn is_ours(&self) -> Result<bool, Error> {
         let Some(group) = &self.0 else { return Ok(true) };
         if let Some(Err(error)) = group.poll(Duration::ZERO) {
-            use RDKafkaErrorCode::{
-                FencedInstanceId, GroupAuthorizationFailed, TopicAuthorizationFailed,
-            };
-            match error {
-                KafkaError::MessageConsumption(
-                    FencedInstanceId | GroupAuthorizationFailed | TopicAuthorizationFailed,
-                ) => return Err(Error::client("asking who tells the log")(error)),
-                // Brokers that come and go: the client goes on by itself.
-                error => tracing::info!(%error, "the group of the relay"),
+            let code = error.rdkafka_error_code();
+            if code.is_some_and(|code| {
+                code == RDKafkaErrorCode::FencedInstanceId || is_forbidden(code)
+            }) {
+                return Err(Error::client("asking who tells the log")(error));
             }
+            // Brokers that come and go: the client goes on by itself.
+            tracing::info!(%error, "the group of the relay");
         }
         Ok(group.context().is_ours.load(Ordering::Acquire))
     }

@@ -18,6 +18,7 @@ mod claims;
 mod counts;
 pub mod dead;
 mod error;
+mod handover;
 mod headers;
 mod hop;
 mod intake;

@@ -22,6 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const RAN_WELL: Duration = Duration::from_secs(60);
 /// How long an older relay keeps the log to itself when it fenced this one.
 const FENCED_WAIT: Duration = Duration::from_secs(5);
+/// So often in a row somebody may join the group under our name before we take it for another.
+const NAMESAKES_MAX: u32 = 6;
 /// How often an end is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -164,10 +166,17 @@ impl Shared {
         run: fn(&Self) -> Result<(), Error>,
         is_over: impl Fn(&Self) -> bool,
     ) {
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut namesakes) = (FIRST_WAIT, 0);
         loop {
             let began = Instant::now();
-            let Err(error) = run(self) else { return };
+            let Err(mut error) = run(self) else { return };
+            if began.elapsed() >= RAN_WELL {
+                (wait, namesakes) = (FIRST_WAIT, 0);
+            }
+            namesakes += u32::from(error.is_namesake());
+            if namesakes >= NAMESAKES_MAX {
+                error = Error::Namesake(self.parts.options.node.clone());
+            }
             if error.is_final() {
                 tracing::error!(name, "{}", error.in_full());
                 *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.in_full());
@@ -179,9 +188,6 @@ impl Shared {
                 return;
             }
             self.counts.restarts.fetch_add(1, Ordering::Relaxed);
-            if began.elapsed() >= RAN_WELL {
-                wait = FIRST_WAIT;
-            }
             if error.is_fenced() {
                 wait = wait.max(FENCED_WAIT);
             }

@@ -5,6 +5,7 @@
 
 use crate::claims;
 use crate::counts::Counts;
+use crate::handover::{Handovers, SAY_EVERY};
 use crate::headers::{self, Origin};
 use crate::intake::{Change, Intake, Outbox, Token};
 use crate::remembered::{self, Ending, Remembered};
@@ -28,9 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// How long a node may be silent before its partitions go to others, which end its calls as unknown.
 const SESSION: Duration = Duration::from_secs(10);
-/// How long calls of a partition that the group wants back may go on: less than the five minutes
-/// (`max.poll.interval.ms`) that the group waits for us.
-const LEAVE_WITHIN: Duration = Duration::from_secs(240);
+/// How long the others may take to hear that a partition drains here before it goes all the same.
+const TELL: Duration = Duration::from_secs(3);
 /// Sent for no message of ours: no partition has this number.
 const NOBODY: Token = (-1, 0);
 
@@ -52,7 +52,8 @@ impl Work<'_> {
     pub fn run(&self) -> Result<(), Error> {
         let intake = self.take_partitions()?;
         let outbox = Outbox::open(self.options, "work")?;
-        let remembered = Remembered::read(self.options)?;
+        let mut handovers = Handovers::new(self.options);
+        let remembered = Remembered::read(self.options, &mut handovers)?;
         let (tell, told) = channel();
         let mut serving = Serving {
             work: self,
@@ -64,8 +65,10 @@ impl Work<'_> {
             waiting: VecDeque::new(),
             open: HashMap::new(),
             bytes: 0,
-            leaving: BTreeSet::new(),
-            leave_by: Instant::now(),
+            handovers,
+            coming: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            said: Instant::now(),
         };
         while !self.stop.intake() {
             serving.turn()?;
@@ -118,9 +121,13 @@ struct Serving<'a> {
     /// With the engine or waiting: the message, and which call it is for.
     open: HashMap<Token, Open>,
     bytes: usize,
-    /// Partitions that the group wants back, while calls of them are up.
-    leaving: BTreeSet<u32>,
-    leave_by: Instant,
+    /// Which partitions drain with others.
+    handovers: Handovers,
+    /// Partitions that are ours once they have drained where they were.
+    coming: BTreeSet<i32>,
+    /// Partitions that are others' once they have drained here, and when that was said last.
+    draining: BTreeSet<u32>,
+    said: Instant,
 }
 
 struct Open {
@@ -132,10 +139,9 @@ struct Open {
 impl Serving<'_> {
     fn turn(&mut self) -> Result<(), Error> {
         self.settle()?;
-        for ending in self.remembered.follow(Duration::ZERO)? {
-            self.waiting.push_back(task_of(&ending));
-        }
-        self.follow_group();
+        let endings = self.remembered.follow(Duration::ZERO, &mut self.handovers)?;
+        self.waiting.extend(endings.iter().map(task_of));
+        self.follow_group()?;
         let is_stopping = self.hand_over();
         let full =
             !self.waiting.is_empty() || self.open.len() >= OPEN_MAX || self.bytes >= BYTES_MAX;
@@ -159,34 +165,100 @@ impl Serving<'_> {
         Ok(())
     }
 
-    /// Partitions come at once, and go when their calls have ended.
-    fn follow_group(&mut self) {
-        let desk = self.work.desk;
+    /// Partitions come once they have drained where they were, and go at once, while their calls end
+    /// here.
+    fn follow_group(&mut self) -> Result<(), Error> {
         for change in self.intake.changes() {
             match change {
-                Change::Came(partitions) => {
-                    desk.own(&numbers(&partitions));
-                }
+                Change::Came(partitions) => self.come(&partitions)?,
                 Change::Wanted(partitions) => {
-                    self.leaving = numbers(&partitions).into_iter().collect();
-                    self.leave_by = Instant::now() + LEAVE_WITHIN;
-                    desk.give_up(&numbers(&partitions), false);
+                    self.drain(&partitions)?;
+                    self.intake.let_go();
                 }
                 Change::Went(partitions) => {
-                    self.leaving.clear();
-                    desk.give_up(&numbers(&partitions), true);
+                    let lost = |partition: &u32| !self.draining.contains(partition);
+                    let lost: Vec<u32> = numbers(&partitions).into_iter().filter(lost).collect();
+                    self.work.desk.give_up(&lost, true);
+                    self.coming.retain(|partition| !partitions.contains(partition));
                     self.forget(&partitions);
                 }
             }
         }
-        let given_up = desk.given_up();
-        if self.leaving.is_empty() {
-            return;
+        let (held, now) = (&self.handovers, Instant::now());
+        let free = |partition: &i32| !held.is_held(*partition, now);
+        let come: Vec<i32> = self.coming.iter().copied().filter(free).collect();
+        if !come.is_empty() {
+            self.coming.retain(|partition| !come.contains(partition));
+            self.work.desk.own(&numbers(&come));
+            self.intake.release(&come)?;
         }
-        self.leaving.retain(|partition| !given_up.contains(partition));
-        if self.leaving.is_empty() || Instant::now() >= self.leave_by {
-            self.intake.let_go();
+        self.say_what_drains()
+    }
+
+    /// The group has given us partitions.
+    fn come(&mut self, partitions: &[i32]) -> Result<(), Error> {
+        if self.work.options.partitions != Partitions::Group || partitions.is_empty() {
+            return Ok(());
         }
+        // Those that have not even gone.
+        let back = |partition: &u32| self.draining.contains(partition);
+        let back: Vec<u32> = numbers(partitions).into_iter().filter(back).collect();
+        self.drained(&back)?;
+        // What their last owners said before they let them go.
+        let endings = self.remembered.catch_up(self.work.options, &mut self.handovers)?;
+        self.waiting.extend(endings.iter().map(task_of));
+        self.coming.extend(partitions);
+        Ok(())
+    }
+
+    /// Gives partitions up once their calls have ended, and tells the others.
+    fn drain(&mut self, partitions: &[i32]) -> Result<(), Error> {
+        let served = |partition: &&i32| !self.coming.contains(*partition);
+        let served: Vec<i32> = partitions.iter().filter(served).copied().collect();
+        let served = numbers(&served);
+        self.draining.extend(&served);
+        self.work.desk.give_up(&served, false);
+        self.say(&served)?;
+        if let Err(error) = self.outbox.flush_within(TELL) {
+            tracing::warn!("{}: calls may be cut that could have gone on", error.in_full());
+        }
+        Ok(())
+    }
+
+    /// Says again what drains here, and takes back what was said of what has drained.
+    fn say_what_drains(&mut self) -> Result<(), Error> {
+        let gone = self.work.desk.given_up();
+        let gone: Vec<u32> = gone.into_iter().filter(|one| self.draining.contains(one)).collect();
+        self.drained(&gone)?;
+        if !self.draining.is_empty() && self.said.elapsed() >= SAY_EVERY {
+            let draining: Vec<u32> = self.draining.iter().copied().collect();
+            self.say(&draining)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, draining: &[u32]) -> Result<(), Error> {
+        self.said = Instant::now();
+        for partition in draining {
+            let (key, value) = self.handovers.record(*partition);
+            self.tell_nodes(&key, Some(&value))?;
+        }
+        Ok(())
+    }
+
+    fn drained(&mut self, partitions: &[u32]) -> Result<(), Error> {
+        for partition in partitions {
+            self.draining.remove(partition);
+            self.tell_nodes(&self.handovers.record(*partition).0, None)?;
+        }
+        Ok(())
+    }
+
+    /// Writes into the topic that every node follows.
+    fn tell_nodes(&self, key: &str, value: Option<&str>) -> Result<(), Error> {
+        let topic = &self.work.options.topics.relay;
+        let (key, value) = (Some(key.as_bytes()), value.map(str::as_bytes));
+        self.outbox.send(NOBODY, topic, key, value, OwnedHeaders::new())
     }
 
     /// Takes in a message.
@@ -296,9 +368,7 @@ impl Serving<'_> {
     }
 
     fn forget_ending(&mut self, call: CallId) -> Result<(), Error> {
-        let key = remembered::key(call);
-        let topic = &self.work.options.topics.relay;
-        self.outbox.send(NOBODY, topic, Some(key.as_bytes()), None, OwnedHeaders::new())
+        self.tell_nodes(&remembered::key(call), None)
     }
 
     fn bury_open(&mut self, token: Token, reason: &str, detail: &str) -> Result<(), Error> {
@@ -374,14 +444,24 @@ impl Serving<'_> {
         self.settle()?;
         self.intake.commit_last();
         self.work.settled.store(true, Ordering::Release);
-        // Calls are up: whoever got their partitions would end them as unknown.
-        while self.work.options.partitions == Partitions::Group && !self.work.stop.relay() {
-            self.intake.pause(true)?;
-            self.intake.next(LOOK_EVERY)?;
-            self.follow_group();
+        if self.work.options.partitions == Partitions::Group {
+            self.hand_on()?;
         }
-        self.intake.leave();
         Ok(())
+    }
+
+    /// Leaves the group at once: others get each partition when its calls have ended here.
+    fn hand_on(mut self) -> Result<(), Error> {
+        self.drain(&self.intake.ours())?;
+        self.intake.leave();
+        while !self.draining.is_empty() && !self.work.stop.relay() {
+            self.say_what_drains()?;
+            self.work.stop.wait(LOOK_EVERY);
+        }
+        // What is left was hung up.
+        let rest: Vec<u32> = self.draining.iter().copied().collect();
+        self.drained(&rest)?;
+        self.outbox.flush()
     }
 }
 

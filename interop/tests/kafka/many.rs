@@ -2,6 +2,7 @@
 
 use crate::faults::{check_told, commands};
 use crate::nodes::{NODES, world};
+use crate::world::Events;
 use interop::ledger::wait_until_settled_or_left;
 use interop::patience::wait_for;
 use interop::service::Service;
@@ -30,9 +31,35 @@ fn killed(count: usize, kills: usize, seed: u64) {
     let events = world.events_of(count);
     eprintln!("{:>5.1} s: {} events", began.elapsed().as_secs_f64(), events.0.len());
     check_told(&world, &events, count);
+    eprintln!("the longest silences of the topic, in ms: {:?}", gaps(&events));
+    if std::env::var_os("SHOW_SERVICES").is_some() {
+        for event in &events.0 {
+            let v = event.json();
+            eprintln!(
+                "EV {} {} {} {} {} {}",
+                event.partition,
+                event.timestamp,
+                v["occurred_at"],
+                v["command_id"],
+                v["type"],
+                v["outcome"]
+            );
+        }
+    }
     let owed = wait_until_settled_or_left(&world.carrier);
     assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
     world.dead(0);
+}
+
+/// How long nothing was told, the longest five: when, and for how long, in milliseconds.
+fn gaps(events: &Events) -> Vec<(i64, i64)> {
+    let mut times: Vec<i64> = events.0.iter().map(|event| event.timestamp).collect();
+    times.sort_unstable();
+    let first = times.first().copied().unwrap_or(0);
+    let mut gaps: Vec<_> = times.windows(2).map(|two| (two[0] - first, two[1] - two[0])).collect();
+    gaps.sort_by_key(|(_, long)| -long);
+    gaps.truncate(5);
+    gaps
 }
 
 #[test]

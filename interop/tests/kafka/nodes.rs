@@ -13,14 +13,20 @@ pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 /// Brokers, a carrier, and PostgreSQL as the common log.
 pub fn world() -> (World, Cluster) {
-    let cluster = Cluster::start().expect("PostgreSQL starts");
     let mut world = World::new();
+    let cluster = shared_log(&mut world);
+    (world, cluster)
+}
+
+/// Gives a world PostgreSQL as its common log, and its nodes a group.
+pub fn shared_log(world: &mut World) -> Cluster {
+    let cluster = Cluster::start().expect("PostgreSQL starts");
     world.kafka = "partitions = \"group\"\n".to_owned();
     world.node = "calls_max = 100".to_owned();
     world.store = Some(cluster.url("callfold"));
     std::fs::write(world.folder.path().join("callee.key"), "c").unwrap();
     std::fs::write(world.folder.path().join("master.key"), "a".repeat(64)).unwrap();
-    (world, cluster)
+    cluster
 }
 
 fn taken(world: &World, node: &Service) -> u64 {
