@@ -91,7 +91,8 @@ pub(crate) fn reader(options: &Options, role: &str) -> Result<BaseConsumer, Erro
 /// Why brokers do not answer, when they have said it.
 fn refusal(reader: &BaseConsumer, options: &Options) -> Option<Error> {
     for _ in 0..LOOKS_MAX {
-        let Some(Err(error)) = reader.poll(Duration::ZERO) else { return None };
+        // Nothing comes of what the client logs, which stands in the same queue.
+        let Some(Err(error)) = reader.poll(Duration::from_millis(1)) else { continue };
         let refused = error.rdkafka_error_code().and_then(|c| Error::denied(&options.brokers, c));
         if refused.is_some() {
             return refused;
