@@ -1,6 +1,7 @@
 //! A real Apache Kafka, from its published jars, and a client for it that is not ours. What they
 //! need is fetched by `./x kafka`.
 
+use crate::forwarder::Forwarder;
 use crate::patience::wait_for;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ pub struct Brokers {
     folder: TempDir,
     port: u16,
     count: u16,
-    guarded: bool,
+    more: Option<(&'static str, String)>,
 }
 
 /// The doors of a guarded broker.
@@ -85,7 +86,7 @@ impl Brokers {
     /// Starts so many, and waits until they answer.
     pub fn start(count: u16) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
-        let brokers = Self { folder, port, count, guarded: false };
+        let brokers = Self { folder, port, count, more: None };
         let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
         brokers.script(&["start"], &lib, &[&count.to_string(), &port.to_string()]);
         brokers
@@ -94,9 +95,20 @@ impl Brokers {
     /// Starts one that guards its topics: `interop/kafka/broker` says how.
     pub fn start_guarded() -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
-        let brokers = Self { folder, port, count: 1, guarded: true };
+        let brokers = Self { folder, port, count: 1, more: Some(("SECURE", "1".to_owned())) };
         let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
         brokers.script(&["start"], &lib, &["1", &port.to_string()]);
+        brokers
+    }
+
+    /// Starts one that is reached through a line that can be cut.
+    pub fn start_behind(line: &Forwarder) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
+        let more = Some(("VIA", line.port.to_string()));
+        let brokers = Self { folder, port, count: 1, more };
+        let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
+        brokers.script(&["start"], &lib, &["1", &port.to_string()]);
+        line.lead_to(port + 2);
         brokers
     }
 
@@ -143,9 +155,7 @@ impl Brokers {
         let out = std::fs::File::create(&told).expect("a file");
         command.args(first).arg(lib).arg(self.folder.path()).args(more).stdin(Stdio::null());
         command.current_dir(self.folder.path());
-        if self.guarded {
-            command.env("SECURE", "1");
-        }
+        command.envs(self.more.clone());
         command.stdout(out.try_clone().expect("a file")).stderr(out);
         let status = command.status().expect("the script runs");
         let said = std::fs::read_to_string(told).unwrap_or_default();
@@ -179,6 +189,15 @@ impl Brokers {
     /// Every message, also those of transactions that came to nothing.
     pub fn read_uncommitted(&self, topic: &str) -> Vec<Message> {
         self.messages(topic, &["--uncommitted"])
+    }
+
+    /// How many events a topic holds, and of how many types. Each is valid by the JSON Schema of its
+    /// type, as it is checked in.
+    pub fn validate(&self, topic: &str) -> (u64, u64) {
+        let schemas = repository().join("schemas/generated/events").display().to_string();
+        let counted = self.client(&["validate"], topic, &[&schemas], "");
+        let of = |name: &str| counted[0][name].as_u64().expect("a number");
+        (of("events"), of("types"))
     }
 
     /// Waits until so many commands have their last `CallEnded`.
