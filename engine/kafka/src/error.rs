@@ -128,14 +128,14 @@ impl From<store::StoreError> for Error {
 impl Error {
     /// Whether trying again cannot help: somebody must change something first.
     pub fn is_final(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::NeedsTls(_)
-            | Self::Namesake(_)
-            | Self::Topic { .. }
-            | Self::Served { .. }
-            | Self::Behind { .. } => true,
-            _ => false,
-        }
+                | Self::Namesake(_)
+                | Self::Topic { .. }
+                | Self::Served { .. }
+                | Self::Behind { .. }
+        )
     }
 
     /// Somebody else has joined the group under our name. Once, it may have been ourselves: a broker

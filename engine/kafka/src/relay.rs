@@ -27,7 +27,7 @@ use store::Reader;
 
 /// The most events of a transaction.
 const EVENTS_MAX: usize = 20_000;
-/// The most bytes of a transaction, so much memory it takes.
+/// The most bytes of a transaction; memory for two of them, one on its way and one being read.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So many events are read from the log at a time.
 const STRETCH: usize = 2_000;
@@ -51,7 +51,7 @@ pub(crate) struct Relay<'a> {
     /// Which log this is.
     pub store: &'a str,
     pub reader: &'a dyn Reader,
-    pub vault: &'a dyn Vault,
+    pub vault: &'a (dyn Vault + Sync),
     pub include: Include,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
@@ -85,14 +85,28 @@ impl Relay<'_> {
 
     fn tell(&self, way: &mut dyn Way, mut after: Position) -> Result<(), Error> {
         let mut teller = Teller::new(self.reader, self.vault, self.include);
-        let mut noted = after;
+        let (mut noted, mut ahead) = (after, None);
         while self.lead.is_ours()? {
             self.counts.relay_position.store(after.0, Ordering::Relaxed);
             let began = Instant::now();
-            let (batch, reached) = self.gather(&mut teller, after)?;
+            let (batch, reached) = match ahead.take() {
+                Some(gathered) => gathered,
+                None => self.gather(&mut teller, after)?,
+            };
             let count = batch.len();
             if count > 0 || reached.0 - noted.0 >= SKIPPED_MAX {
-                way.send(&batch, reached)?;
+                if count >= STRETCH {
+                    // Behind: what comes next is read while this is on its way.
+                    let gathered = std::thread::scope(|scope| {
+                        let gathering = scope.spawn(|| self.gather(&mut teller, reached));
+                        let sent = way.send(batch, reached);
+                        let gathered = gathering.join().expect("reading the log does not panic");
+                        sent.and(gathered)
+                    });
+                    ahead = Some(gathered?);
+                } else {
+                    way.send(batch, reached)?;
+                }
                 noted = reached;
                 self.counts.events.fetch_add(count as u64, Ordering::Relaxed);
                 self.counts.transactions.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +156,7 @@ pub(crate) trait Way {
     fn told_to(&self) -> Position;
 
     /// Sends a batch that reaches up to a position, and waits until it is there.
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error>;
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error>;
 }
 
 /// The events and the checkpoint become visible together.
@@ -188,14 +202,14 @@ impl<'a> Transactions<'a> {
         Ok(Self { producer, options, stop, key, partitions, told_to })
     }
 
-    fn transact(&self, batch: &[Told], reached: Position) -> Result<(), KafkaError> {
+    fn transact(&self, batch: Vec<Told>, reached: Position) -> Result<(), KafkaError> {
         let (producer, topics) = (&self.producer, &self.options.topics);
         producer.begin_transaction()?;
         for told in batch {
             let record = BaseRecord::to(&topics.events)
                 .key(&told.key)
                 .payload(&told.value)
-                .headers(told.headers.clone());
+                .headers(told.headers);
             enqueue(producer, record)?;
         }
         let value = json!({
@@ -213,7 +227,7 @@ impl Way for Transactions<'_> {
         self.told_to
     }
 
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error> {
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error> {
         self.transact(batch, reached).map_err(|error| {
             // The next relay would end it too, but only after its time.
             if let KafkaError::Transaction(why) = &error

@@ -80,7 +80,7 @@ impl<'a> Resume<'a> {
         Ok(Self { producer, options, partitions, told_to: Position(told_to), last })
     }
 
-    fn transmit(&self, batch: &[Told]) -> Result<(), KafkaError> {
+    fn transmit(&self, batch: Vec<Told>) -> Result<(), KafkaError> {
         let told_to = self.told_to.0.to_string();
         for told in batch {
             let partition = partition_of(told.key.as_bytes(), self.partitions);
@@ -91,7 +91,7 @@ impl<'a> Resume<'a> {
                 .key(told.key.as_str())
                 .payload(&told.value)
                 .partition(partition)
-                .headers(put(told.headers.clone(), TOLD_TO, told_to.as_bytes()));
+                .headers(put(told.headers, TOLD_TO, told_to.as_bytes()));
             enqueue(&self.producer, record)?;
         }
         self.producer.flush(FLUSH)
@@ -103,7 +103,7 @@ impl Way for Resume<'_> {
         self.told_to
     }
 
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error> {
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error> {
         self.transmit(batch).map_err(Error::client("telling events"))?;
         let failed = self.producer.context().0.lock().ok().and_then(|mut first| first.take());
         if let Some(error) = failed {
