@@ -157,7 +157,7 @@ impl Drop for Service {
             // What a test of several nodes failed for is in what they said.
             let said =
                 self.said.lock().map_or_else(|said| said.into_inner().clone(), |s| s.clone());
-            eprintln!("what the service on {} said:\n{said}", self.http);
+            let _ = writeln!(std::io::stderr(), "what the service on {} said:\n{said}", self.http);
         }
     }
 }

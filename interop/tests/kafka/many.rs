@@ -7,6 +7,7 @@ use interop::ledger::wait_until_settled_or_left;
 use interop::patience::wait_for;
 use interop::service::Service;
 use sim::seed::Dice;
+use std::io::Write;
 use std::time::Instant;
 
 /// Commands while nodes are killed at random, and started again.
@@ -24,31 +25,23 @@ fn killed(count: usize, kills: usize, seed: u64) {
         let dials = wait_for(|| (world.carrier.totals().invites >= before + more).then_some(()));
         assert!(dials.is_some(), "nobody dials");
         let which = dice.below(NODES.len() as u64) as usize;
-        eprintln!("{:>5.1} s: {} killed", began.elapsed().as_secs_f64(), NODES[which]);
+        tell(began, &format!("{} killed", NODES[which]));
         nodes.remove(which).kill();
         nodes.insert(which, world.start(NODES[which]));
     }
     let events = world.events_of(count);
-    eprintln!("{:>5.1} s: {} events", began.elapsed().as_secs_f64(), events.0.len());
+    tell(began, &format!("{} events", events.0.len()));
     check_told(&world, &events, count);
-    eprintln!("the longest silences of the topic, in ms: {:?}", gaps(&events));
-    if std::env::var_os("SHOW_SERVICES").is_some() {
-        for event in &events.0 {
-            let v = event.json();
-            eprintln!(
-                "EV {} {} {} {} {} {}",
-                event.partition,
-                event.timestamp,
-                v["occurred_at"],
-                v["command_id"],
-                v["type"],
-                v["outcome"]
-            );
-        }
-    }
+    tell(began, &format!("the longest silences of the topic, in ms: {:?}", gaps(&events)));
     let owed = wait_until_settled_or_left(&world.carrier);
     assert!(owed.is_empty(), "owed to the carrier: {owed:?}");
     world.dead(0);
+}
+
+/// For who watches the run.
+fn tell(began: Instant, what: &str) {
+    let seconds = began.elapsed().as_secs_f64();
+    let _ = writeln!(std::io::stderr(), "{seconds:>5.1} s: {what}");
 }
 
 /// How long nothing was told, the longest five: when, and for how long, in milliseconds.
