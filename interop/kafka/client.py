@@ -3,14 +3,14 @@
   client.py produce BROKERS TOPIC              JSON lines {"value", "key", "headers", "partition"} on stdin
   client.py read BROKERS TOPIC [--uncommitted] every message up to the topic's end, a JSON line each
   client.py follow BROKERS TOPIC N             until N commands have their last CallEnded
+  client.py validate BROKERS TOPIC FOLDER      every event against the JSON Schema of its type; how many
 """
 import json
 import sys
-import time
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-PATIENCE = 90
+PATIENCE = 450  # looks of 200 ms, and no clock: a machine may stand still for a minute
 
 
 def produce(brokers, topic):
@@ -48,17 +48,17 @@ def messages(brokers, topic, isolation, is_over):
     partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
-    heard = time.monotonic()
+    silent = 0
     while True:
         polled = consumer.poll(timeout_ms=200)
+        silent = 0 if polled else silent + 1
         for batch in polled.values():
             for message in batch:
-                heard = time.monotonic()
                 yield message
         if is_over(consumer, partitions):
             return
-        if time.monotonic() - heard > PATIENCE:
-            sys.exit(f"nothing came from {topic} for {PATIENCE} s")
+        if silent > PATIENCE:
+            sys.exit(f"nothing came from {topic} in {PATIENCE} looks")
 
 
 def read(brokers, topic, isolation):
@@ -81,12 +81,33 @@ def follow(brokers, topic, wanted):
             ended.add(value["command_id"])
 
 
+def validate(brokers, topic, folder):
+    from jsonschema import Draft7Validator, FormatChecker
+
+    ends, known, count = {}, {}, 0
+
+    def is_over(consumer, partitions):
+        ends.update(ends or consumer.end_offsets(partitions))
+        return all(consumer.position(one) >= ends[one] for one in partitions)
+
+    for message in messages(brokers, topic, "read_committed", is_over):
+        kind = dict(message.headers)["ce_type"].decode().removeprefix("callfold.")
+        if kind not in known:
+            with open(f"{folder}/{kind}.json") as schema:
+                known[kind] = Draft7Validator(json.load(schema), format_checker=FormatChecker())
+        known[kind].validate(json.loads(message.value))
+        count += 1
+    print(json.dumps({"events": count, "types": len(known)}))
+
+
 def main():
     what, brokers, topic, *more = sys.argv[1:]
     if what == "produce":
         produce(brokers, topic)
     elif what == "read":
         read(brokers, topic, "read_uncommitted" if more else "read_committed")
+    elif what == "validate":
+        validate(brokers, topic, more[0])
     elif what == "follow":
         follow(brokers, topic, int(more[0]))
     else:

@@ -1,6 +1,7 @@
 //! A real Apache Kafka, from its published jars, and a client for it that is not ours. What they
 //! need is fetched by `./x kafka`.
 
+use crate::forwarder::Forwarder;
 use crate::patience::wait_for;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +22,18 @@ pub struct Brokers {
     folder: TempDir,
     port: u16,
     count: u16,
+    more: Option<(&'static str, String)>,
+}
+
+/// The doors of a guarded broker.
+#[derive(Clone, Copy, Debug)]
+pub enum Door {
+    /// TLS, and no password.
+    Tls,
+    /// A password, over TLS.
+    Sasl,
+    /// A password, in the clear.
+    Open,
 }
 
 /// A message as the client saw it.
@@ -73,10 +86,45 @@ impl Brokers {
     /// Starts so many, and waits until they answer.
     pub fn start(count: u16) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
-        let brokers = Self { folder, port, count };
+        let brokers = Self { folder, port, count, more: None };
         let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
         brokers.script(&["start"], &lib, &[&count.to_string(), &port.to_string()]);
         brokers
+    }
+
+    /// Starts one that guards its topics: `interop/kafka/broker` says how.
+    pub fn start_guarded() -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
+        let brokers = Self { folder, port, count: 1, more: Some(("SECURE", "1".to_owned())) };
+        let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
+        brokers.script(&["start"], &lib, &["1", &port.to_string()]);
+        brokers
+    }
+
+    /// Starts one that is reached through a line that can be cut.
+    pub fn start_behind(line: &Forwarder) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_ports());
+        let more = Some(("VIA", line.port.to_string()));
+        let brokers = Self { folder, port, count: 1, more };
+        let lib = fetched("lib/.complete").parent().expect("a folder").to_owned();
+        brokers.script(&["start"], &lib, &["1", &port.to_string()]);
+        line.lead_to(port + 2);
+        brokers
+    }
+
+    /// Where a guarded broker is reached in another way.
+    pub fn door(&self, door: Door) -> String {
+        let behind = match door {
+            Door::Tls => 2,
+            Door::Sasl => 3,
+            Door::Open => 4,
+        };
+        format!("127.0.0.1:{}", self.port + behind)
+    }
+
+    /// The certificate of a guarded broker.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     /// `host:port` of each, with commas.
@@ -106,6 +154,8 @@ impl Brokers {
         let told = self.folder.path().join("script.log");
         let out = std::fs::File::create(&told).expect("a file");
         command.args(first).arg(lib).arg(self.folder.path()).args(more).stdin(Stdio::null());
+        command.current_dir(self.folder.path());
+        command.envs(self.more.clone());
         command.stdout(out.try_clone().expect("a file")).stderr(out);
         let status = command.status().expect("the script runs");
         let said = std::fs::read_to_string(told).unwrap_or_default();
@@ -139,6 +189,15 @@ impl Brokers {
     /// Every message, also those of transactions that came to nothing.
     pub fn read_uncommitted(&self, topic: &str) -> Vec<Message> {
         self.messages(topic, &["--uncommitted"])
+    }
+
+    /// How many events a topic holds, and of how many types. Each is valid by the JSON Schema of its
+    /// type, as it is checked in.
+    pub fn validate(&self, topic: &str) -> (u64, u64) {
+        let schemas = repository().join("schemas/generated/events").display().to_string();
+        let counted = self.client(&["validate"], topic, &[&schemas], "");
+        let of = |name: &str| counted[0][name].as_u64().expect("a number");
+        (of("events"), of("types"))
     }
 
     /// Waits until so many commands have their last `CallEnded`.
@@ -228,12 +287,21 @@ fn script() -> PathBuf {
     repository().join("interop/kafka/broker")
 }
 
+/// Kafka's own tool for access, as an administrator uses it.
+pub fn acl_command<'a>(brokers: &Brokers, words: impl Iterator<Item = &'a str>) {
+    let mut command = Command::new("java");
+    command.arg("-Xmx128m").arg("-cp").arg(fetched("lib").join("*"));
+    command.args(["kafka.admin.AclCommand", "--bootstrap-server", &brokers.addresses()]);
+    command.args(words);
+    run(command, "");
+}
+
 /// A port that is free, with those of three brokers and their controllers behind it.
 fn free_ports() -> u16 {
     wait_for(|| {
         let listener = TcpListener::bind("127.0.0.1:0").ok()?;
         let port = listener.local_addr().ok()?.port();
-        let others = [1, 10, 11, 20, 21].map(|n| port.checked_add(n));
+        let others = [1, 2, 3, 4, 10, 11, 20, 21].map(|n| port.checked_add(n));
         let free = |port: &Option<u16>| {
             port.is_some_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         };

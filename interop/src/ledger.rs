@@ -20,6 +20,16 @@ pub fn wait_until_settled_or_hung_up(carrier: &CarrierHandle) -> Vec<Entry> {
     })
 }
 
+/// The same where others take over the calls of nodes that die: an answer to an INVITE of a dead node
+/// comes to where it was, and nobody there knows it. Such a callee repeats its answer, hears nothing,
+/// and hangs up by itself (RFC 3261, 13.3.1.4).
+pub fn wait_until_settled_or_left(carrier: &CarrierHandle) -> Vec<Entry> {
+    wait_until(carrier, |entry| {
+        let left = entry.status >= 300 || entry.ended_ms > 0 && entry.open == 0;
+        left || entry.is_settled()
+    })
+}
+
 fn wait_until(carrier: &CarrierHandle, is_settled: impl Fn(&Entry) -> bool) -> Vec<Entry> {
     let mut owed = Vec::new();
     let _ = wait_for(|| {

@@ -6,6 +6,7 @@
 //! - [`sipp`]: sipp as the callee, by a scenario of `scenarios/`.
 //! - [`line`]: a bad network between a node and a peer, on a seed.
 //! - [`cost`]: what this process costs.
+//! - [`forwarder`]: a line between two programs that can be cut.
 //! - [`kafka`]: real brokers, and a client for them that is not ours.
 //! - [`ledger`]: what the simulated carrier saw, and what nobody may owe it.
 //! - [`patience`]: how long a test waits for what has to come.
@@ -15,6 +16,7 @@
 pub mod callees;
 pub mod caller;
 pub mod cost;
+pub mod forwarder;
 pub mod kafka;
 pub mod ledger;
 pub mod line;

@@ -62,6 +62,10 @@ impl Service {
         fs::write(file.path(), config).unwrap();
         let mut command = Command::new(program);
         command.args(["run", "--config"]).arg(file.path()).current_dir(folder);
+        if std::env::var_os("CALLFOLD_LOG").is_none() {
+            // What its tests fail for.
+            command.env("CALLFOLD_LOG", "warn,kafka=info");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -149,5 +153,11 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() || std::env::var_os("SHOW_SERVICES").is_some() {
+            // What a test of several nodes failed for is in what they said.
+            let said =
+                self.said.lock().map_or_else(|said| said.into_inner().clone(), |s| s.clone());
+            let _ = writeln!(std::io::stderr(), "what the service on {} said:\n{said}", self.http);
+        }
     }
 }

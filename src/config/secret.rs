@@ -1,4 +1,5 @@
-//! Secrets stand in files: not in the configuration, not on a command line, not in a log.
+//! Secrets stand in files, or in variables where a platform gives them so (`password_file = "$NAME"`):
+//! not in the configuration, not on a command line, not in a log.
 
 use std::fmt;
 use std::fs::File;
@@ -27,6 +28,9 @@ pub enum SecretError {
         /// Why.
         source: std::io::Error,
     },
+    /// It was to come from a variable.
+    #[error("the secret in the variable {0} cannot be read: it is not set, or empty")]
+    Variable(String),
     /// There is no text in it, or far too much.
     #[error("the secret in {} is {fault}", path.display())]
     Unusable {
@@ -38,12 +42,16 @@ pub enum SecretError {
 }
 
 impl SecretFile {
-    /// The first line of the file.
+    /// The first line of the file; with `$NAME` instead of a path, what stands in that variable.
     ///
     /// # Errors
     /// [`SecretError`], which names the file and never its content.
     pub fn read(&self) -> Result<Secret, SecretError> {
         let path = self.0.clone();
+        if let Some(name) = path.to_str().and_then(|path| path.strip_prefix('$')) {
+            let found = std::env::var(name).ok().filter(|text| !text.is_empty());
+            return found.map(Secret).ok_or_else(|| SecretError::Variable(name.to_owned()));
+        }
         let mut text = String::new();
         let read =
             File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));

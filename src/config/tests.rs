@@ -313,6 +313,15 @@ fn a_gateway_uri_is_a_host_and_perhaps_a_port_and_a_transport() {
 }
 
 #[test]
+fn a_secret_may_come_from_a_variable_and_a_missing_one_is_named() {
+    // Cargo sets it for every test.
+    let given = SecretFile("$CARGO_PKG_NAME".into()).read().unwrap();
+    assert_eq!(given.reveal(), "callfold");
+    let missing = SecretFile("$CALLFOLD_NO_SUCH_SECRET".into()).read().unwrap_err().to_string();
+    assert!(missing.contains("CALLFOLD_NO_SUCH_SECRET"), "{missing}");
+}
+
+#[test]
 fn a_secret_is_read_from_its_file_and_never_shown() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8]| {

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The program, which `./x bench kafka` has built.
 const PROGRAM: &str = "target/release/callfold";
-/// The first commands warm everything up, and are not counted.
+/// The first commands warm everything up, and are not counted: those after them are sent once these
+/// were dialled, so that joining the group is not measured.
 const WARM: usize = 60;
 
 /// Commands at a rate for so long, through the hop and without it.
@@ -74,9 +75,15 @@ fn measure(
         .set("linger.ms", "0")
         .create()?;
     let (topic, mut sent) = (format!("{name}.commands"), HashMap::new());
-    let began = Instant::now();
+    let mut began = Instant::now();
     for n in 0..WARM + rate * seconds {
-        let due = began + Duration::from_secs_f64(n as f64 / rate as f64);
+        if n == WARM {
+            producer.flush(Duration::from_secs(10))?;
+            let dialled = || (carrier.totals().invites as usize >= WARM).then_some(());
+            interop::patience::wait_for(dialled).context("nobody is dialled")?;
+            began = Instant::now().checked_sub(due_after(n, rate)).unwrap_or(began);
+        }
+        let due = began + due_after(n, rate);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let phone = format!("+1{}{:02}99911100", 200 + n / 100, n % 100);
         let value = format!(r#"{{"type":"PlaceCall","command_id":"c{n}","phone":"{phone}"}}"#);
@@ -101,6 +108,10 @@ fn measure(
         Some(entry.received_ms.saturating_sub(*sent.get(&*entry.number)?))
     };
     Ok(ledger.iter().filter_map(late).collect())
+}
+
+fn due_after(n: usize, rate: usize) -> Duration {
+    Duration::from_secs_f64(n as f64 / rate as f64)
 }
 
 fn now_ms() -> u64 {

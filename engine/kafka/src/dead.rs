@@ -1,6 +1,6 @@
 //! Dead letters: what could not be read or accepted, to look at and to send again.
 
-use crate::checkpoint::{partition_count, watermarks};
+use crate::checkpoint::{Looker, partition_count};
 use crate::headers::{self, DETAIL, OFFSET, Origin, PARTITION, REASON, TOPIC, text};
 use crate::intake::Outbox;
 use crate::{Error, Options};
@@ -55,10 +55,10 @@ pub fn read(
 ) -> Result<(), Error> {
     options.check()?;
     let topic = &options.topics.dead;
-    let letters = consumer(options)?;
+    let (letters, looker) = (consumer(options)?, Looker::open(options, "ends")?);
     let failed = || Error::client("reading dead letters");
     for partition in 0..partition_count(&letters, options, topic)? {
-        let (first, end) = watermarks(&letters, options, topic, partition)?;
+        let (first, end) = looker.ends(options, topic, partition)?;
         let done = redriven_to(options, &letters, partition)?.unwrap_or(first);
         let from = if all { first } else { done.max(first) };
         if from >= end {

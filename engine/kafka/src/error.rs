@@ -12,8 +12,8 @@ pub enum Error {
          cargo build --release --features kafka-tls"
     )]
     NeedsTls(&'static str),
-    /// librdkafka takes no such configuration.
-    #[error("the Kafka client cannot be made ({doing})")]
+    /// librdkafka cannot do it.
+    #[error("Kafka, {doing}")]
     Client {
         /// For what.
         doing: &'static str,
@@ -29,6 +29,25 @@ pub enum Error {
         doing: &'static str,
         /// What the client says.
         source: KafkaError,
+    },
+    /// They answer, and want nothing of us: other credentials are needed, or other trust.
+    #[error("{brokers}: {why}")]
+    Denied {
+        /// Who was asked.
+        brokers: String,
+        /// What is wrong, and where it is set.
+        why: &'static str,
+    },
+    /// They know us, and do not let us do it.
+    #[error(
+        "the brokers do not let this user go on ({doing}: {what}). What a node's user must be \
+         allowed stands in docs/kafka.md, under Security"
+    )]
+    Forbidden {
+        /// What we wanted to do.
+        doing: &'static str,
+        /// What they say.
+        what: String,
     },
     /// A topic that must be there is not.
     #[error("there is no topic {0}: make it with `callfold kafka topics --config FILE`")]
@@ -57,6 +76,12 @@ pub enum Error {
         /// The name of its node.
         node: String,
     },
+    /// Two processes have one name.
+    #[error(
+        "another process of the name {0} keeps joining the group: give each node a name of its own \
+         (node.name)"
+    )]
+    Namesake(String),
     /// The log cannot be read.
     #[error("the log cannot be read: {0}")]
     Log(String),
@@ -103,16 +128,22 @@ impl From<store::StoreError> for Error {
 impl Error {
     /// Whether trying again cannot help: somebody must change something first.
     pub fn is_final(&self) -> bool {
-        match self {
-            Self::NeedsTls(_) | Self::Topic { .. } | Self::Served { .. } | Self::Behind { .. } => {
-                true
-            }
-            // Another process of the same name in the group: one of the two is wrong.
-            Self::Client { source, .. } => {
-                source.rdkafka_error_code() == Some(RDKafkaErrorCode::FencedInstanceId)
-            }
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::NeedsTls(_)
+                | Self::Namesake(_)
+                | Self::Topic { .. }
+                | Self::Served { .. }
+                | Self::Behind { .. }
+        )
+    }
+
+    /// Somebody else has joined the group under our name. Once, it may have been ourselves: a broker
+    /// that stood still answers each of the requests that we had given up. Again and again, it is
+    /// another process of the same name, and one of the two is wrong.
+    pub(crate) fn is_namesake(&self) -> bool {
+        matches!(self, Self::Client { source, .. }
+        if source.rdkafka_error_code() == Some(RDKafkaErrorCode::FencedInstanceId))
     }
 
     /// Another relay of the same log has begun.
@@ -138,6 +169,38 @@ impl Error {
     }
 
     pub(crate) fn client(doing: &'static str) -> impl FnOnce(KafkaError) -> Self {
-        move |source| Self::Client { doing, source }
+        move |source| match source.rdkafka_error_code() {
+            Some(code) if is_forbidden(code) => Self::Forbidden { doing, what: code.to_string() },
+            _ => Self::Client { doing, source },
+        }
     }
+
+    /// What a client says while brokers do not answer it: they may have refused it.
+    pub(crate) fn denied(brokers: &str, code: RDKafkaErrorCode) -> Option<Self> {
+        let why = match code {
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+                "they refuse the user name or the password (kafka.username, kafka.password_file), \
+                 or do not take this way of saying it (kafka.security)"
+            }
+            RDKafkaErrorCode::SSL => {
+                "no TLS with them: their certificate is not of an authority that is trusted here \
+                 (kafka.ca_file), or not for this name (kafka.brokers), or they speak none \
+                 (kafka.security)"
+            }
+            _ => return None,
+        };
+        Some(Self::Denied { brokers: brokers.to_owned(), why })
+    }
+}
+
+/// Whether brokers say that it is not allowed.
+pub(crate) fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+    )
 }

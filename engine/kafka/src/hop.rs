@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// So many messages may be on their way at once.
 const OPEN_MAX: usize = 10_000;
+/// How long a node may be silent before others read its partitions. The least that brokers take
+/// unless they are told otherwise: a mistake costs nothing but repeats.
+const SESSION: Duration = Duration::from_secs(6);
 /// How long the thread waits for a message before it looks at what has arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -33,7 +36,7 @@ impl Hop<'_> {
     pub fn run(&self) -> Result<(), Error> {
         let options = self.options;
         let mut intake =
-            Intake::join(options, "hop", &options.group, &options.topics.commands, false)?;
+            Intake::join(options, "hop", &options.group, &options.topics.commands, SESSION)?;
         let outbox = Outbox::open(options, "hop")?;
         while !self.stop.intake() {
             for (partition, offset) in outbox.arrived()? {
@@ -51,6 +54,7 @@ impl Hop<'_> {
             intake.done(partition, offset);
         }
         intake.commit_last();
+        intake.leave();
         Ok(())
     }
 

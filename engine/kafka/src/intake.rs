@@ -10,14 +10,15 @@ use rdkafka::message::{BorrowedMessage, DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often offsets are committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
-/// How long a member of the group may be silent before its partitions go to others.
-const SESSION: Duration = Duration::from_secs(10);
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(3);
 /// How long what was sent may take to arrive before the thread starts again.
 const ARRIVE: Duration = Duration::from_secs(30);
 
@@ -27,6 +28,9 @@ pub(crate) struct Intake {
     topic: String,
     last_commit: Instant,
     paused: bool,
+    is_member: bool,
+    /// Partitions that are not read though they are ours.
+    held: BTreeSet<i32>,
 }
 
 /// Which partitions are ours, as the group tells it.
@@ -36,7 +40,8 @@ pub(crate) struct Membership {
     offsets: Mutex<Offsets>,
     changes: Mutex<Vec<Change>>,
     commit_failed: AtomicBool,
-    /// Whether partitions that are wanted back are kept until they are let go.
+    /// Whether partitions are not read before [`Intake::release`], and not given back before
+    /// [`Intake::let_go`].
     keeps: bool,
     wanted: Mutex<Option<TopicPartitionList>>,
     closing: AtomicBool,
@@ -66,6 +71,10 @@ impl ConsumerContext for Membership {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 self.change(Change::Came(ids(list)));
                 self.note("taking partitions", consumer.incremental_assign(list));
+                if self.keeps {
+                    // Until it is known whether its last owner is done with it.
+                    self.note("pausing partitions", consumer.pause(list));
+                }
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
                 let keeps = self.keeps && !self.closing.load(Ordering::Acquire);
@@ -128,28 +137,29 @@ impl Membership {
 }
 
 impl Intake {
-    /// A member of a group that shares the partitions of a topic. With `keeps`, partitions that are
-    /// wanted back are kept until [`Intake::let_go`].
+    /// A member of a group that shares the partitions of a topic, and may be silent for a
+    /// `session`. Of work, partitions that are wanted back are kept until [`Intake::let_go`].
     pub fn join(
         options: &Options,
         role: &str,
         group: &str,
         topic: &str,
-        keeps: bool,
+        session: Duration,
     ) -> Result<Self, Error> {
+        let keeps = role == "work";
         let failed = || Error::client("joining the group");
         let mut config = options.consumer(role, group);
         config
             // A node that comes back gets the partitions that it had.
             .set("group.instance.id", format!("{}-{role}", options.node))
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", SESSION.as_millis().to_string())
+            .set("session.timeout.ms", session.as_millis().to_string())
             .set("heartbeat.interval.ms", "2000");
         let consumer: BaseConsumer<Membership> = config
             .create_with_context(Membership { keeps, ..membership(topic) })
             .map_err(failed())?;
         consumer.subscribe(&[topic]).map_err(failed())?;
-        Ok(Self::new(consumer, topic))
+        Ok(Self::new(consumer, topic, true))
     }
 
     /// Reads partitions that are ours whoever else there is, from where the group's name left off.
@@ -170,11 +180,19 @@ impl Intake {
             list.add_partition_offset(topic, partition, Offset::Stored).map_err(failed())?;
         }
         consumer.assign(&list).map_err(failed())?;
-        Ok(Self::new(consumer, topic))
+        Ok(Self::new(consumer, topic, false))
     }
 
-    fn new(consumer: BaseConsumer<Membership>, topic: &str) -> Self {
-        Self { consumer, topic: topic.to_owned(), last_commit: Instant::now(), paused: false }
+    fn new(consumer: BaseConsumer<Membership>, topic: &str, is_member: bool) -> Self {
+        let topic = topic.to_owned();
+        Self {
+            consumer,
+            topic,
+            last_commit: Instant::now(),
+            paused: false,
+            is_member,
+            held: BTreeSet::new(),
+        }
     }
 
     /// The next message, if one comes in time.
@@ -195,9 +213,42 @@ impl Intake {
     }
 
     /// What changed since it was asked last.
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&mut self) -> Vec<Change> {
         let changes = &self.consumer.context().changes;
-        std::mem::take(&mut *changes.lock().unwrap_or_else(PoisonError::into_inner))
+        let changes = std::mem::take(&mut *changes.lock().unwrap_or_else(PoisonError::into_inner));
+        for change in &changes {
+            match change {
+                Change::Came(partitions) => {
+                    // Those that came are not paused with the others.
+                    self.paused = false;
+                    if self.consumer.context().keeps {
+                        self.held.extend(partitions);
+                    }
+                }
+                Change::Wanted(_) => {}
+                Change::Went(partitions) => self.held.retain(|held| !partitions.contains(held)),
+            }
+        }
+        changes
+    }
+
+    /// Reads these partitions from now on.
+    pub fn release(&mut self, partitions: &[i32]) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            if self.held.remove(partition) {
+                list.add_partition(&self.topic, *partition);
+            }
+        }
+        if list.count() == 0 || self.paused {
+            return Ok(());
+        }
+        self.consumer.resume(&list).map_err(Error::client("reading partitions"))
+    }
+
+    /// The partitions that are ours, also those that are not read.
+    pub fn ours(&self) -> Vec<i32> {
+        self.consumer.assignment().map_or_else(|_| Vec::new(), |list| ids(&list))
     }
 
     /// Gives back the partitions that are wanted.
@@ -223,7 +274,11 @@ impl Intake {
     pub fn pause(&mut self, pause: bool) -> Result<(), Error> {
         let ours = self.consumer.assignment().map_err(Error::client("pausing"))?;
         if ours.count() > 0 && pause != self.paused {
-            let done = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&ours) };
+            let mut read = TopicPartitionList::new();
+            for partition in ids(&ours).into_iter().filter(|one| !self.held.contains(one)) {
+                read.add_partition(&self.topic, partition);
+            }
+            let done = if pause { self.consumer.pause(&ours) } else { self.consumer.resume(&read) };
             done.map_err(Error::client("pausing"))?;
             self.paused = pause;
         }
@@ -261,6 +316,22 @@ impl Intake {
             && let Err(error) = self.consumer.commit(&due, CommitMode::Sync)
         {
             tracing::warn!(%error, "offsets were not committed: commands will come again, and be recognised");
+        }
+    }
+
+    /// Leaves the group, so that others get our partitions at once and not when we are missed. To be
+    /// asked when nothing of them is left here.
+    pub fn leave(&self) {
+        if !self.is_member {
+            return;
+        }
+        self.consumer.context().closing.store(true, Ordering::Release);
+        self.let_go();
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE;
+        let has_some = || self.consumer.assignment().is_ok_and(|ours| ours.count() > 0);
+        while has_some() && Instant::now() < deadline {
+            let _ = self.consumer.poll(LEAVE / 100);
         }
     }
 }
@@ -367,6 +438,11 @@ impl Outbox {
 
     /// Waits until everything has arrived.
     pub fn flush(&self) -> Result<(), Error> {
-        self.producer.flush(ARRIVE).map_err(Error::client("sending"))
+        self.flush_within(ARRIVE)
+    }
+
+    /// Waits until everything has arrived, for so long at most.
+    pub fn flush_within(&self, at_most: Duration) -> Result<(), Error> {
+        self.producer.flush(at_most).map_err(Error::client("sending"))
     }
 }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 pub struct Options {
     /// `host:port`, several with commas.
     pub brokers: String,
-    /// The consumer group. The work's offsets are kept under it with `.work` behind.
+    /// The consumer group. The work's offsets are kept under it with `.work` behind;
+    /// with `.relay` behind, nodes of one log agree on who tells it.
     pub group: String,
     /// The node's name: unique in the group and stable over restarts.
     pub node: String,
@@ -129,6 +130,11 @@ impl Options {
     /// commit of pinned partitions into a group that has members.
     pub fn work_group(&self) -> String {
         format!("{}.work", self.group)
+    }
+
+    /// The group whose first member tells a log that nodes share.
+    pub(crate) fn relay_group(&self) -> String {
+        format!("{}.relay", self.group)
     }
 
     /// What every client is told.

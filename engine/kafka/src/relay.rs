@@ -9,6 +9,7 @@
 
 use crate::checkpoint;
 use crate::counts::Counts;
+use crate::lead::Lead;
 use crate::resume::Resume;
 use crate::stop::Stop;
 use crate::tell::{Teller, Told};
@@ -20,13 +21,13 @@ use rdkafka::util::IntoOpaque;
 use schemas::public::Include;
 use schemas::{Position, Vault};
 use serde_json::json;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use store::Reader;
 
 /// The most events of a transaction.
 const EVENTS_MAX: usize = 20_000;
-/// The most bytes of a transaction, so much memory it takes.
+/// The most bytes of a transaction; memory for two of them, one on its way and one being read.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So many events are read from the log at a time.
 const STRETCH: usize = 2_000;
@@ -37,6 +38,10 @@ const PACE: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Events of other streams are not told; a checkpoint past so many of them is worth a transaction.
 const SKIPPED_MAX: u64 = 10_000;
+/// After so long the brokers end a transaction by themselves whose relay is gone for good, and with
+/// it nobody to fence it: until then who reads what is committed waits. A transaction is over in a
+/// second or two; one that takes longer is fenced and told again.
+const TRANSACTION: Duration = Duration::from_secs(20);
 /// How long one request of a transaction is waited for before it is tried again.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -46,12 +51,12 @@ pub(crate) struct Relay<'a> {
     /// Which log this is.
     pub store: &'a str,
     pub reader: &'a dyn Reader,
-    pub vault: &'a dyn Vault,
+    pub vault: &'a (dyn Vault + Sync),
     pub include: Include,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
     /// Whether it is ours to tell.
-    pub leads: &'a AtomicBool,
+    pub lead: &'a Lead,
 }
 
 impl Relay<'_> {
@@ -80,14 +85,28 @@ impl Relay<'_> {
 
     fn tell(&self, way: &mut dyn Way, mut after: Position) -> Result<(), Error> {
         let mut teller = Teller::new(self.reader, self.vault, self.include);
-        let mut noted = after;
-        while self.leads.load(Ordering::Acquire) {
+        let (mut noted, mut ahead) = (after, None);
+        while self.lead.is_ours()? {
             self.counts.relay_position.store(after.0, Ordering::Relaxed);
             let began = Instant::now();
-            let (batch, reached) = self.gather(&mut teller, after)?;
+            let (batch, reached) = match ahead.take() {
+                Some(gathered) => gathered,
+                None => self.gather(&mut teller, after)?,
+            };
             let count = batch.len();
             if count > 0 || reached.0 - noted.0 >= SKIPPED_MAX {
-                way.send(&batch, reached)?;
+                if count >= STRETCH {
+                    // Behind: what comes next is read while this is on its way.
+                    let gathered = std::thread::scope(|scope| {
+                        let gathering = scope.spawn(|| self.gather(&mut teller, reached));
+                        let sent = way.send(batch, reached);
+                        let gathered = gathering.join().expect("reading the log does not panic");
+                        sent.and(gathered)
+                    });
+                    ahead = Some(gathered?);
+                } else {
+                    way.send(batch, reached)?;
+                }
                 noted = reached;
                 self.counts.events.fetch_add(count as u64, Ordering::Relaxed);
                 self.counts.transactions.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +156,7 @@ pub(crate) trait Way {
     fn told_to(&self) -> Position;
 
     /// Sends a batch that reaches up to a position, and waits until it is there.
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error>;
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error>;
 }
 
 /// The events and the checkpoint become visible together.
@@ -157,7 +176,7 @@ impl<'a> Transactions<'a> {
         let mut config = options.producer("relay");
         config
             .set("transactional.id", format!("callfold.relay.{}", relay.store))
-            .set("transaction.timeout.ms", "60000")
+            .set("transaction.timeout.ms", TRANSACTION.as_millis().to_string())
             .set("queue.buffering.max.messages", (2 * EVENTS_MAX).to_string())
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
@@ -183,14 +202,14 @@ impl<'a> Transactions<'a> {
         Ok(Self { producer, options, stop, key, partitions, told_to })
     }
 
-    fn transact(&self, batch: &[Told], reached: Position) -> Result<(), KafkaError> {
+    fn transact(&self, batch: Vec<Told>, reached: Position) -> Result<(), KafkaError> {
         let (producer, topics) = (&self.producer, &self.options.topics);
         producer.begin_transaction()?;
         for told in batch {
             let record = BaseRecord::to(&topics.events)
                 .key(&told.key)
                 .payload(&told.value)
-                .headers(told.headers.clone());
+                .headers(told.headers);
             enqueue(producer, record)?;
         }
         let value = json!({
@@ -208,7 +227,7 @@ impl Way for Transactions<'_> {
         self.told_to
     }
 
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error> {
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error> {
         self.transact(batch, reached).map_err(|error| {
             // The next relay would end it too, but only after its time.
             if let KafkaError::Transaction(why) = &error

@@ -1,7 +1,8 @@
 //! Commands that overtook the call they are to end. They stand in the checkpoint's topic, which
 //! every node follows: whichever gets the PlaceCall knows that it is not to be dialled.
 
-use crate::checkpoint::{self, reader};
+use crate::checkpoint::{self, Looker};
+use crate::handover::Handovers;
 use crate::{Error, Options};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -77,51 +78,79 @@ pub(crate) fn key(call: CallId) -> String {
 /// What is remembered, followed as it changes.
 pub(crate) struct Remembered {
     follower: BaseConsumer,
+    looker: Looker,
+    topic: String,
     endings: HashMap<CallId, Ending>,
 }
 
 impl Remembered {
     /// Reads what stands in the topic, to its end.
-    pub fn read(options: &Options) -> Result<Self, Error> {
+    pub fn read(options: &Options, handovers: &mut Handovers) -> Result<Self, Error> {
         let failed = || Error::client("reading the checkpoint");
         let topic = &options.topics.relay;
-        let follower = reader(options, "follower")?;
+        // Of what nodes tell each other nothing stands in transactions, and nothing of it may wait for
+        // the end of one.
+        let looker = Looker::open(options, "ends")?;
+        let follower = Looker::open(options, "follower")?.0;
         let partitions = checkpoint::partition_count(&follower, options, topic)?;
         let mut list = TopicPartitionList::new();
-        let mut ends = Vec::new();
         for partition in 0..partitions {
-            ends.push(checkpoint::watermarks(&follower, options, topic, partition)?);
             list.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed())?;
         }
         follower.assign(&list).map_err(failed())?;
-        let mut this = Self { follower, endings: HashMap::new() };
-        let deadline = Instant::now() + READ;
+        let (topic, looker) = (topic.clone(), looker);
+        let mut this = Self { follower, looker, topic, endings: HashMap::new() };
+        this.catch_up(options, handovers)?;
+        Ok(this)
+    }
+
+    /// Takes in everything that stood in the topic when this was asked; what is new as
+    /// [`Self::follow`] gives it.
+    pub fn catch_up(
+        &mut self,
+        options: &Options,
+        handovers: &mut Handovers,
+    ) -> Result<Vec<Ending>, Error> {
+        let partitions = checkpoint::partition_count(&self.follower, options, &self.topic)?;
+        let ends = (0..partitions)
+            .map(|partition| self.looker.ends(options, &self.topic, partition))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (mut fresh, deadline) = (Vec::new(), Instant::now() + READ);
         while Instant::now() < deadline {
-            this.follow(Duration::from_millis(20))?;
-            let at = this.follower.position().map_err(failed())?;
+            fresh.extend(self.follow(Duration::from_millis(5), handovers)?);
+            let failed = Error::client("reading the checkpoint");
+            let at = self.follower.position().map_err(failed)?;
             let reached = |(partition, (first, end)): (usize, &(i64, i64))| {
-                let found = at.find_partition(topic, partition as i32);
+                let found = at.find_partition(&self.topic, partition as i32);
                 first == end
                     || found.and_then(|found| found.offset().to_raw()).is_some_and(|at| at >= *end)
             };
             if ends.iter().enumerate().all(reached) {
-                return Ok(this);
+                return Ok(fresh);
             }
         }
         let why = "it could not be read to its end in a minute".to_owned();
-        Err(Error::Undelivered { topic: topic.clone(), why })
+        Err(Error::Undelivered { topic: self.topic.clone(), why })
     }
 
     /// Takes in what came; what is new, to be tried on the calls that are live here.
-    pub fn follow(&mut self, wait: Duration) -> Result<Vec<Ending>, Error> {
+    pub fn follow(
+        &mut self,
+        wait: Duration,
+        handovers: &mut Handovers,
+    ) -> Result<Vec<Ending>, Error> {
         let mut fresh = Vec::new();
         let mut wait = wait;
         while let Some(message) = self.follower.poll(wait) {
             wait = Duration::ZERO;
             // A broker that is away passes.
             let Ok(message) = message else { break };
-            let call = message.key().and_then(|key| std::str::from_utf8(key).ok());
-            let call = call.and_then(|key| CallId::parse(key.strip_prefix(PREFIX)?));
+            let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
+            if let Some(key) = key {
+                let at = message.timestamp().to_millis().unwrap_or(0);
+                handovers.hear(key, message.payload(), at, Instant::now());
+            }
+            let call = key.and_then(|key| CallId::parse(key.strip_prefix(PREFIX)?));
             let Some(call) = call else { continue };
             let value = message.payload().and_then(|value| serde_json::from_slice(value).ok());
             match value.and_then(|value| Ending::read(call, &value)) {

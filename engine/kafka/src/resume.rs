@@ -5,7 +5,7 @@
 //! what a partition's last event shows to be there is passed over. Exact as long as the partitions
 //! stay what they are, one relay runs, and no partition was emptied by its retention.
 
-use crate::checkpoint::{self};
+use crate::checkpoint::Looker;
 use crate::headers::{POSITION, TOLD_TO, put, text};
 use crate::partitioner::partition_of;
 use crate::relay::{Way, enqueue};
@@ -69,9 +69,10 @@ impl<'a> Resume<'a> {
         let producer: BaseProducer<Failures> = config
             .create_with_context(Failures::default())
             .map_err(Error::client("beginning the relay"))?;
+        let ends = Looker::open(options, "ends")?;
         let (mut told_to, mut last) = (0, HashMap::new());
         for partition in 0..partitions {
-            if let Some(found) = last_event(options, looker, partition)? {
+            if let Some(found) = last_event(options, looker, &ends, partition)? {
                 last.insert(partition, found.position);
                 told_to = told_to.max(found.told_to);
             }
@@ -79,7 +80,7 @@ impl<'a> Resume<'a> {
         Ok(Self { producer, options, partitions, told_to: Position(told_to), last })
     }
 
-    fn transmit(&self, batch: &[Told]) -> Result<(), KafkaError> {
+    fn transmit(&self, batch: Vec<Told>) -> Result<(), KafkaError> {
         let told_to = self.told_to.0.to_string();
         for told in batch {
             let partition = partition_of(told.key.as_bytes(), self.partitions);
@@ -90,7 +91,7 @@ impl<'a> Resume<'a> {
                 .key(told.key.as_str())
                 .payload(&told.value)
                 .partition(partition)
-                .headers(put(told.headers.clone(), TOLD_TO, told_to.as_bytes()));
+                .headers(put(told.headers, TOLD_TO, told_to.as_bytes()));
             enqueue(&self.producer, record)?;
         }
         self.producer.flush(FLUSH)
@@ -102,7 +103,7 @@ impl Way for Resume<'_> {
         self.told_to
     }
 
-    fn send(&mut self, batch: &[Told], reached: Position) -> Result<(), Error> {
+    fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error> {
         self.transmit(batch).map_err(Error::client("telling events"))?;
         let failed = self.producer.context().0.lock().ok().and_then(|mut first| first.take());
         if let Some(error) = failed {
@@ -122,11 +123,12 @@ struct Last {
 fn last_event(
     options: &Options,
     looker: &BaseConsumer,
+    ends: &Looker,
     partition: i32,
 ) -> Result<Option<Last>, Error> {
     let topic = &options.topics.events;
     let failed = || Error::client("looking for the last event");
-    let (first, end) = checkpoint::watermarks(looker, options, topic, partition)?;
+    let (first, end) = ends.ends(options, topic, partition)?;
     if first >= end {
         return Ok(None);
     }

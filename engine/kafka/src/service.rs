@@ -2,10 +2,11 @@
 
 use crate::counts::Counts;
 use crate::hop::Hop;
+use crate::lead::Lead;
 use crate::relay::Relay;
 use crate::stop::Stop;
 use crate::work::Work;
-use crate::{Desk, Error, Options, Partitions, topics};
+use crate::{Desk, Error, Options, topics};
 use schemas::public::Include;
 use schemas::{Numbering, Vault};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const RAN_WELL: Duration = Duration::from_secs(60);
 /// How long an older relay keeps the log to itself when it fenced this one.
 const FENCED_WAIT: Duration = Duration::from_secs(5);
+/// So often in a row somebody may join the group under our name before we take it for another.
+const NAMESAKES_MAX: u32 = 6;
 /// How often an end is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -53,7 +56,6 @@ struct Shared {
     counts: Arc<Counts>,
     stop: Stop,
     fault: Mutex<Option<String>>,
-    leads: AtomicBool,
     settled: AtomicBool,
     taking: AtomicUsize,
     telling: AtomicUsize,
@@ -77,7 +79,6 @@ impl Service {
             counts: Arc::default(),
             stop: Stop::default(),
             fault: Mutex::default(),
-            leads: AtomicBool::new(parts.options.partitions != Partitions::Group),
             settled: AtomicBool::new(false),
             taking: AtomicUsize::new(0),
             telling: AtomicUsize::new(0),
@@ -165,10 +166,17 @@ impl Shared {
         run: fn(&Self) -> Result<(), Error>,
         is_over: impl Fn(&Self) -> bool,
     ) {
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut namesakes) = (FIRST_WAIT, 0);
         loop {
             let began = Instant::now();
-            let Err(error) = run(self) else { return };
+            let Err(mut error) = run(self) else { return };
+            if began.elapsed() >= RAN_WELL {
+                (wait, namesakes) = (FIRST_WAIT, 0);
+            }
+            namesakes += u32::from(error.is_namesake());
+            if namesakes >= NAMESAKES_MAX {
+                error = Error::Namesake(self.parts.options.node.clone());
+            }
             if error.is_final() {
                 tracing::error!(name, "{}", error.in_full());
                 *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.in_full());
@@ -180,9 +188,6 @@ impl Shared {
                 return;
             }
             self.counts.restarts.fetch_add(1, Ordering::Relaxed);
-            if began.elapsed() >= RAN_WELL {
-                wait = FIRST_WAIT;
-            }
             if error.is_fenced() {
                 wait = wait.max(FENCED_WAIT);
             }
@@ -201,24 +206,25 @@ impl Shared {
     fn work(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, numbering, desk, .. } = parts;
-        let (leads, settled) = (&self.leads, &self.settled);
+        let settled = &self.settled;
         let (numbering, desk) = (*numbering, &**desk);
-        Work { options, store, numbering, desk, counts, stop, leads, settled }.run()
+        Work { options, store, numbering, desk, counts, stop, settled }.run()
     }
 
     fn relay(&self) -> Result<(), Error> {
         let Self { parts, counts, stop, .. } = self;
         let Parts { options, store, reader, vault, include, .. } = parts;
         let (reader, vault, include) = (&**reader, &**vault, *include);
-        let leads = &self.leads;
-        let relay = Relay { options, store, reader, vault, include, counts, stop, leads };
+        let lead = &Lead::join(options)?;
+        let relay = Relay { options, store, reader, vault, include, counts, stop, lead };
         while !stop.relay() {
-            match leads.load(Ordering::Acquire) {
+            match lead.is_ours()? {
                 true => relay.run()?,
                 // Another node of the log tells it.
                 false => stop.wait(LOOK_EVERY),
             }
         }
+        lead.leave();
         Ok(())
     }
 }

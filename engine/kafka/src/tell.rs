@@ -28,14 +28,14 @@ pub(crate) struct Told {
 /// Translates events in the order of the log.
 pub(crate) struct Teller<'a> {
     reader: &'a dyn Reader,
-    vault: &'a dyn Vault,
+    vault: &'a (dyn Vault + Sync),
     include: Include,
     /// Of calls that have not ended: only a call's first event says whose it is.
     subjects: HashMap<CallId, Subject>,
 }
 
 impl<'a> Teller<'a> {
-    pub fn new(reader: &'a dyn Reader, vault: &'a dyn Vault, include: Include) -> Self {
+    pub fn new(reader: &'a dyn Reader, vault: &'a (dyn Vault + Sync), include: Include) -> Self {
         Self { reader, vault, include, subjects: HashMap::new() }
     }
 
@@ -47,7 +47,8 @@ impl<'a> Teller<'a> {
         let subject = self.subject(call, stored.revision, &event)?;
         let Stored { position, stream, revision, at, .. } = *stored;
         let recorded = Recorded { position, stream, revision, at, event };
-        let reveal = (self.include != Include::NOTHING).then_some((self.vault, self.include));
+        let vault: &dyn Vault = self.vault;
+        let reveal = (self.include != Include::NOTHING).then_some((vault, self.include));
         let data = CallEventData::new(&recorded, &subject, reveal);
         let told = Told {
             key: subject.callee.to_string(),

@@ -3,10 +3,13 @@
 //! When the engine is full, partitions are paused and nothing more is read: what waits is on the
 //! broker, not here.
 
+mod sharing;
+
 use crate::claims;
 use crate::counts::Counts;
+use crate::handover::Handovers;
 use crate::headers::{self, Origin};
-use crate::intake::{Change, Intake, Outbox, Token};
+use crate::intake::{Intake, Outbox, Token};
 use crate::remembered::{self, Ending, Remembered};
 use crate::stop::Stop;
 use crate::{Busy, Desk, Error, Options, Partitions, Verdict, checkpoint};
@@ -26,9 +29,8 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long the engine is waited for at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
-/// How long calls of a partition that the group wants back may go on: less than the five minutes
-/// (`max.poll.interval.ms`) that the group waits for us.
-const LEAVE_WITHIN: Duration = Duration::from_secs(240);
+/// How long a node may be silent before its partitions go to others, which end its calls as unknown.
+const SESSION: Duration = Duration::from_secs(10);
 /// Sent for no message of ours: no partition has this number.
 const NOBODY: Token = (-1, 0);
 
@@ -40,8 +42,6 @@ pub(crate) struct Work<'a> {
     pub desk: &'a dyn Desk,
     pub counts: &'a Counts,
     pub stop: &'a Stop,
-    /// Whether the relay is ours: of a log that nodes share, who has the first partition tells it.
-    pub leads: &'a AtomicBool,
     /// Whether nothing more is handed to the engine, though partitions are kept.
     pub settled: &'a AtomicBool,
 }
@@ -52,7 +52,8 @@ impl Work<'_> {
     pub fn run(&self) -> Result<(), Error> {
         let intake = self.take_partitions()?;
         let outbox = Outbox::open(self.options, "work")?;
-        let remembered = Remembered::read(self.options)?;
+        let mut handovers = Handovers::new(self.options);
+        let remembered = Remembered::read(self.options, &mut handovers)?;
         let (tell, told) = channel();
         let mut serving = Serving {
             work: self,
@@ -64,8 +65,10 @@ impl Work<'_> {
             waiting: VecDeque::new(),
             open: HashMap::new(),
             bytes: 0,
-            leaving: BTreeSet::new(),
-            leave_by: Instant::now(),
+            handovers,
+            coming: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            said: Instant::now(),
         };
         while !self.stop.intake() {
             serving.turn()?;
@@ -79,7 +82,7 @@ impl Work<'_> {
         let looker = checkpoint::reader(options, "work-reader")?;
         let count = checkpoint::partition_count(&looker, options, topic)?;
         let Some(ours) = options.partitions.of(count) else {
-            return Intake::join(options, "work", &group, topic, true);
+            return Intake::join(options, "work", &group, topic, SESSION);
         };
         if ours.is_empty() || *ours.end() >= count {
             let why = format!("it has {count} partitions, and kafka.partitions asks for others");
@@ -118,9 +121,13 @@ struct Serving<'a> {
     /// With the engine or waiting: the message, and which call it is for.
     open: HashMap<Token, Open>,
     bytes: usize,
-    /// Partitions that the group wants back, while calls of them are up.
-    leaving: BTreeSet<u32>,
-    leave_by: Instant,
+    /// Which partitions drain with others.
+    handovers: Handovers,
+    /// Partitions that are ours once they have drained where they were.
+    coming: BTreeSet<i32>,
+    /// Partitions that are others' once they have drained here, and when that was said last.
+    draining: BTreeSet<u32>,
+    said: Instant,
 }
 
 struct Open {
@@ -132,10 +139,9 @@ struct Open {
 impl Serving<'_> {
     fn turn(&mut self) -> Result<(), Error> {
         self.settle()?;
-        for ending in self.remembered.follow(Duration::ZERO)? {
-            self.waiting.push_back(task_of(&ending));
-        }
-        self.follow_group();
+        let endings = self.remembered.follow(Duration::ZERO, &mut self.handovers)?;
+        self.waiting.extend(endings.iter().map(task_of));
+        self.follow_group()?;
         let is_stopping = self.hand_over();
         let full =
             !self.waiting.is_empty() || self.open.len() >= OPEN_MAX || self.bytes >= BYTES_MAX;
@@ -157,42 +163,6 @@ impl Serving<'_> {
             self.take(token, kept, read)?;
         }
         Ok(())
-    }
-
-    /// Partitions come at once, and go when their calls have ended.
-    fn follow_group(&mut self) {
-        let desk = self.work.desk;
-        for change in self.intake.changes() {
-            match change {
-                Change::Came(partitions) => {
-                    if partitions.contains(&0) {
-                        self.work.leads.store(true, Ordering::Release);
-                    }
-                    desk.own(&numbers(&partitions));
-                }
-                Change::Wanted(partitions) => {
-                    self.leaving = numbers(&partitions).into_iter().collect();
-                    self.leave_by = Instant::now() + LEAVE_WITHIN;
-                    desk.give_up(&numbers(&partitions), false);
-                }
-                Change::Went(partitions) => {
-                    if partitions.contains(&0) {
-                        self.work.leads.store(false, Ordering::Release);
-                    }
-                    self.leaving.clear();
-                    desk.give_up(&numbers(&partitions), true);
-                    self.forget(&partitions);
-                }
-            }
-        }
-        let given_up = desk.given_up();
-        if self.leaving.is_empty() {
-            return;
-        }
-        self.leaving.retain(|partition| !given_up.contains(partition));
-        if self.leaving.is_empty() || Instant::now() >= self.leave_by {
-            self.intake.let_go();
-        }
     }
 
     /// Takes in a message.
@@ -302,9 +272,7 @@ impl Serving<'_> {
     }
 
     fn forget_ending(&mut self, call: CallId) -> Result<(), Error> {
-        let key = remembered::key(call);
-        let topic = &self.work.options.topics.relay;
-        self.outbox.send(NOBODY, topic, Some(key.as_bytes()), None, OwnedHeaders::new())
+        self.tell_nodes(&remembered::key(call), None)
     }
 
     fn bury_open(&mut self, token: Token, reason: &str, detail: &str) -> Result<(), Error> {
@@ -380,11 +348,8 @@ impl Serving<'_> {
         self.settle()?;
         self.intake.commit_last();
         self.work.settled.store(true, Ordering::Release);
-        // Calls are up: whoever got their partitions would end them as unknown.
-        while self.work.options.partitions == Partitions::Group && !self.work.stop.relay() {
-            self.intake.pause(true)?;
-            self.intake.next(LOOK_EVERY)?;
-            self.follow_group();
+        if self.work.options.partitions == Partitions::Group {
+            self.hand_on()?;
         }
         Ok(())
     }

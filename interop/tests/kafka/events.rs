@@ -47,6 +47,9 @@ fn the_topic_is_the_log_event_for_event() {
             assert_eq!(told["occurred_at"], logged["occurred_at"]);
         }
     }
+    let (count, types) = world.brokers.validate(&world.topic("events"));
+    assert_eq!(count as usize, events.0.len());
+    assert!(types >= 6, "only {types} types were seen");
     node.kill();
 }
 

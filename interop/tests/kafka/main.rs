@@ -7,4 +7,5 @@ mod faults;
 #[cfg(feature = "many")]
 mod many;
 mod nodes;
+mod secure;
 mod world;

@@ -59,6 +59,11 @@ impl World {
         world
     }
 
+    /// The consumer group.
+    pub fn group(&self) -> &str {
+        &self.prefix
+    }
+
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -90,6 +95,16 @@ impl World {
     /// Starts a node that is to end by itself; what it says.
     pub fn refused(&self, node: &str) -> String {
         let output = self.callfold(node, &["run"], &[]);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Starts a node with another configuration that is to end by itself; what it says.
+    pub fn refused_with(&self, config: &str) -> String {
+        std::fs::write(self.folder.path().join("refused.toml"), config).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "--config", "refused.toml"]).current_dir(self.folder.path());
+        let output = command.output().expect("the program runs");
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
