@@ -7,6 +7,7 @@ use super::node::{Around, Birth, Disks, Node};
 use super::outside::Armed;
 use super::plan::{Boundary, Mishap};
 use super::{Carrier, Fact, Gone, REPAIR, STARTS_MAX, Todo, World, carrier};
+use crate::callee::{Mix, Share};
 use crate::exchange::{Exchange, Faults, Options};
 use crate::world::plan::Plan;
 use schemas::CommandId;
@@ -55,6 +56,9 @@ impl Carrier {
             // Every carrier knows the callees by the same seed: a number behaves alike on all.
             seed: plan.seed,
             begins_at: plan.begins_at,
+            mix: plan.congested.map_or_else(Mix::default, |parts| {
+                Mix::default().with_part(Share::Congested, parts)
+            }),
             faults: Faults {
                 invites_per_second: of.takes_per_second,
                 refusals_per_10_000: of.refuses,

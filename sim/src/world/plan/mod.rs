@@ -32,6 +32,10 @@ pub struct Plan {
     /// At all hours alike when absent.
     #[serde(default, with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub begins_at: Option<Duration>,
+    /// Of a hundred callees whose numbers choose nothing so many get a 503 from whatever carrier; as
+    /// the usual mix has it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub congested: Option<u32>,
     /// The network between them.
     pub weather: Weather,
     /// How often media fails.
@@ -403,6 +407,7 @@ impl Plan {
             node: NodePlan::default(),
             gateways: vec![GatewayPlan::new("a")],
             begins_at: None,
+            congested: None,
             weather: Weather::default(),
             media: MediaPlan::default(),
             calls: Vec::new(),
