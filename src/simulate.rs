@@ -35,6 +35,8 @@ pub struct Simulation {
     pub bursts: f64,
     /// How many small worlds, each on the next seed.
     pub worlds: Worlds,
+    /// Small worlds of nodes that share a log and the work.
+    pub shared: bool,
 }
 
 /// How many small worlds.
@@ -92,8 +94,12 @@ fn worlds(simulation: &Simulation, begin: Instant) -> (Summary, Option<Plan>) {
             break;
         }
         bar.at(done, whole);
-        let plan =
-            Plan::small(simulation.seed.wrapping_add(nth), simulation.calls, simulation.wish);
+        let Simulation { calls, wish, .. } = *simulation;
+        let seed = simulation.seed.wrapping_add(nth);
+        let plan = match simulation.shared {
+            true => Plan::among_nodes(seed, calls, wish),
+            false => Plan::small(seed, calls, wish),
+        };
         let one = small(&plan);
         let failed = one.violation_count > 0;
         all = all.and(one);

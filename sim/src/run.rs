@@ -1,6 +1,7 @@
 //! Runs worlds: a small one on a disk with faults, a large one over files, by shards.
 
 use crate::checkers::{Checker, Checkers};
+use crate::cluster;
 use crate::world::machine::Unsynced;
 use crate::world::plan::{Day, Plan};
 use crate::world::{Disks, Summary, World};
@@ -15,6 +16,9 @@ pub fn small(plan: &Plan) -> Summary {
 
 /// The same, and somebody more listens.
 pub fn small_with(plan: &Plan, listener: Option<Box<dyn Checker>>) -> Summary {
+    if plan.together.is_some() {
+        return quietly(|| cluster::run(plan, listener));
+    }
     let disks =
         Disks { log: SimDisk::new(plan.seed), keys: Some(SimDisk::new(plan.seed ^ 0x4b45_5953)) };
     let mut checkers = Checkers::of(plan);

@@ -9,11 +9,13 @@ mod bursts;
 mod day;
 mod random;
 mod text;
+mod together;
 
 pub use bursts::BurstPlan;
 pub use day::Day;
 pub use random::Wish;
 pub use text::PlanError;
+pub use together::{Kind, Together, Trouble};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -50,6 +52,9 @@ pub struct Plan {
     pub bursts: Option<BurstPlan>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultPlan>,
+    /// Several nodes that share a log and the work; one on a log of its own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 /// How the engine is set up.
@@ -414,6 +419,7 @@ impl Plan {
             list: None,
             bursts: None,
             faults: Vec::new(),
+            together: None,
         }
     }
 
