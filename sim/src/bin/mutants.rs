@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release -p sim --features mutants --bin mutants -- hunt [NAME]   finds each, writes mutants.txt
 //! cargo run --release -p sim --features mutants --bin mutants -- check         replays the recorded seeds
+//! cargo run --release -p sim --features mutants --bin mutants -- sound WISH N   worlds without any
 //! cargo run --release -p sim --features mutants --bin mutants -- table         the table of the README
 //! ```
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
@@ -108,12 +109,13 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["hunt", ref names @ ..] => hunt(names),
         ["check"] => check(),
+        ["sound", wish, count] => sound(wish, count.parse().unwrap_or(0)),
         ["table"] => {
             println!("{}", table());
             ExitCode::SUCCESS
         }
         _ => {
-            println!("mutants hunt [NAME] | check | table");
+            println!("mutants hunt [NAME] | check | sound WISH N | table");
             ExitCode::from(2)
         }
     }
@@ -130,6 +132,23 @@ fn finds(mutant: Option<&'static str>, roll: Roll, seed: u64) -> Option<String> 
         Err(_) => Some("the engine panics".to_owned()),
         Ok(summary) => summary.violations.first().map(|first| first.checker.to_owned()),
     }
+}
+
+/// So many worlds without any fault, and which of them fail: those prove nothing.
+fn sound(word: &str, count: u64) -> ExitCode {
+    let mut failed = 0;
+    for (_, roll) in WISHES.iter().filter(|(known, _)| *known == word) {
+        for seed in 0..count {
+            if let Some(first) = run::small(&roll(seed)).violations.first() {
+                failed += 1;
+                let story = sim::story::Story::of(first.call);
+                run::small_with(&roll(seed), Some(Box::new(story.clone())));
+                println!("{}\n{word} {seed}: {first:?}", story.lines().join("\n"));
+            }
+        }
+    }
+    println!("{failed} of {count} fail");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn hunt(names: &[&str]) -> ExitCode {

@@ -110,6 +110,10 @@ impl Around for Beside<'_> {
     }
 
     fn partition(&mut self, partition: u32, news: PartitionNews) {
+        if !matches!(news, PartitionNews::Owned { .. }) {
+            // What was answered and is not durable is closed, and nobody here writes it down.
+            self.side.checkers.see(self.common.at, &Fact::Dropped);
+        }
         self.side.news.push((partition, news));
     }
 
@@ -243,6 +247,18 @@ impl Member {
             }
         }
         Ok(())
+    }
+
+    /// A datagram comes to it.
+    pub fn arrive(&mut self, common: &mut Common, packet: &Packet) {
+        let Some(node) = &mut self.node else { return };
+        if let Some(glimpse) = Glimpse::of(&packet.bytes) {
+            let fact = Fact::Arrived { from: packet.from, glimpse: &glimpse };
+            self.side.checkers.see(common.at, &fact);
+            common.checkers.see(common.at, &fact);
+        }
+        let from = Peer { transport: packet.transport, address: packet.from };
+        node.receive(common.at, from, &packet.bytes);
     }
 
     /// It asks the store whether what it owns is still its own.

@@ -2,6 +2,7 @@
 //! and a relay tells the log to another. Nodes die, stand still and wake up late, brokers are away,
 //! partitions move with their calls. As `world`, and what is for one node alone is not here.
 
+mod group;
 pub mod log;
 mod member;
 pub mod topics;
@@ -14,29 +15,30 @@ use crate::exchange::Output;
 use crate::seed::Dice;
 use crate::world::driver::{Whose, command};
 use crate::world::faults::{Injected, Injury};
-use crate::world::glimpse::Glimpse;
 use crate::world::network::Network;
-use crate::world::plan::{Kind, Plan, Together};
+use crate::world::plan::{Plan, Together};
 use crate::world::queue::Queue;
 use crate::world::{Carrier, Ending, Fact, Gone, Node, Seat, Summary, Sums};
-use log::{CommonLog, Shared, recorded};
+use log::{CommonLog, recorded};
 use member::{Common, Member};
 use schemas::Pseudonyms;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::keys::{CalleeSecret, Keyring, NodeVault};
-use switchboard::{GiveUp, Input};
 use topics::{Events, Fenced, Relay, Work, partition_of};
 
 /// A node that is not heard of for so long has left the group.
 const SESSION: Duration = Duration::from_secs(10);
 /// So long a partition that is to move is waited for.
 const LEAVE_WITHIN: Duration = Duration::from_secs(240);
-/// How often a node commits, and asks the store whether what it owns is its own.
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How often a node commits, more often than in life so that more comes between, and asks the store
+/// whether what it owns is its own.
+const COMMIT_EVERY: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often a relay moves while there is something to tell.
-const RELAY_EVERY: Duration = Duration::from_millis(7);
+const RELAY_EVERY: Duration = Duration::from_millis(40);
+/// And while there is none.
+const RELAY_WAITS: Duration = Duration::from_millis(100);
 /// After everything is done they go on for so long.
 const REST: Duration = Duration::from_secs(100);
 /// What has not come to rest by then never will.
@@ -225,43 +227,6 @@ impl Cluster {
         self.members[place].life == life && self.members[place].is_up(at)
     }
 
-    fn start(&mut self, place: usize, at: Duration) {
-        let member = &mut self.members[place];
-        if member.node.is_some() {
-            return;
-        }
-        member.life += 1;
-        let life = member.life;
-        let seat = Seat { plan: &self.plan, place: place as u8, life, at };
-        let dice = Dice::new(self.plan.seed ^ (place as u64) << 32 ^ u64::from(life));
-        member.node = Some(Node::join(&seat, Shared::new(self.log.clone(), dice)));
-        member.paused_until = at;
-        // The group knows it by its name: it gets what it had, or what nobody has.
-        let is_mine = |owner: usize| owner == place || !self.members[owner].is_up(at);
-        let own: Vec<u32> =
-            self.owners.iter().filter(|(_, owner)| is_mine(**owner)).map(|(id, _)| *id).collect();
-        for partition in own {
-            let is_first = life == 1 && self.owners[&partition] != place;
-            if !is_first {
-                self.assign(partition, place, at);
-            }
-        }
-        for (every, todo) in [
-            (COMMIT_EVERY, Todo::Commit(place, life)),
-            (LOOK_EVERY, Todo::Look(place, life)),
-            (RELAY_EVERY, Todo::Relay(place, life)),
-        ] {
-            self.todo.put(at + every, todo);
-        }
-    }
-
-    fn assign(&mut self, partition: u32, to: usize, at: Duration) {
-        self.owners.insert(partition, to);
-        self.leaving.remove(&partition);
-        let from = self.work.committed(partition);
-        self.members[to].own(partition, from, at);
-    }
-
     fn produce(&mut self, place: usize, at: Duration) {
         if at < self.brokers_away_until {
             return self.todo.put(at + Duration::from_secs(1), Todo::Produce(place));
@@ -272,112 +237,15 @@ impl Cluster {
         self.work.put(partition, command);
     }
 
-    fn trouble(&mut self, place: usize, at: Duration) {
-        match self.together.troubles[place].what {
-            Kind::Crash { node, before, down } => {
-                let node = usize::from(node) % self.members.len();
-                self.members[node].side.armed = Some((before, down));
-                self.todo.put(at + Duration::from_secs(20), Todo::Disarm(node));
-            }
-            Kind::Pause { node, lasts } => {
-                let node = usize::from(node) % self.members.len();
-                let member = &mut self.members[node];
-                if !member.is_up(at) {
-                    return;
-                }
-                member.paused_until = at + lasts;
-                let life = member.life;
-                self.common.injected.count(Injury::Frozen);
-                self.disturbed.push((at, at + lasts + AFTERMATH));
-                self.todo.put(at + SESSION, Todo::Missed(node, life));
-                let hears = Duration::from_millis(self.dice.below(3_000));
-                self.todo.put(at + lasts + hears, Todo::Wake(node, life));
-            }
-            Kind::Move { partition, to } => {
-                let partition = partition % self.together.partitions;
-                let (to, from) = (usize::from(to) % self.members.len(), self.owners[&partition]);
-                let both = self.members[to].is_up(at) && self.members[from].is_up(at);
-                if to == from || !both || self.leaving.contains_key(&partition) {
-                    return;
-                }
-                self.common.injected.count(Injury::PartitionMoved);
-                self.leaving.insert(partition, (to, at + LEAVE_WITHIN));
-                self.members[from].given_up.remove(&partition);
-                if let Some(node) = &mut self.members[from].node {
-                    node.hand(at, Input::GiveUp(partition, GiveUp::Drain));
-                }
-            }
-            Kind::BrokersAway(lasts) => {
-                self.common.injected.count(Injury::BrokersAway);
-                self.brokers_away_until = self.brokers_away_until.max(at + lasts);
-            }
-            Kind::RelayDies => {
-                let relays = self.members.iter_mut().filter_map(|member| member.relay.take());
-                for _ in relays {
-                    self.common.injected.count(Injury::RelayDied);
-                }
-            }
-        }
-    }
-
-    /// The group gives what a node had to the others.
-    fn missed(&mut self, place: usize, at: Duration) {
-        let others: Vec<usize> =
-            (0..self.members.len()).filter(|other| self.members[*other].is_up(at)).collect();
-        if others.is_empty() {
-            return;
-        }
-        let had = self.owners.iter().filter(|(_, owner)| **owner == place);
-        let had: Vec<u32> = had.map(|(partition, _)| *partition).collect();
-        for partition in had {
-            self.common.injected.count(Injury::TakenOver);
-            self.assign(partition, others[partition as usize % others.len()], at);
-        }
-    }
-
-    /// A node that was thought dead hears what is not its own any more.
-    fn hear_of_group(&mut self, place: usize, at: Duration) {
-        let reading: Vec<u32> = self.members[place].reading.keys().copied().collect();
-        for partition in reading {
-            if self.owners[&partition] != place {
-                self.members[place].went(partition, at);
-            }
-        }
-    }
-
-    /// Partitions whose calls have ended go where they are to go; or when their time is up.
-    fn let_go(&mut self, at: Duration) {
-        let ready = self.leaving.iter().filter(|(partition, (_, by))| {
-            let from = &self.members[self.owners[partition]];
-            from.is_up(at) && (from.given_up.contains(partition) || at >= *by)
-        });
-        let ready: Vec<(u32, usize)> = ready.map(|(id, (to, _))| (*id, *to)).collect();
-        for (partition, to) in ready {
-            let from = self.owners[&partition];
-            self.commit(from, Some(partition));
-            self.members[from].went(partition, at);
-            self.members[from].given_up.remove(&partition);
-            let to = if self.members[to].is_up(at) { to } else { from };
-            self.assign(partition, to, at);
-        }
-    }
-
-    /// A commit is taken from whom the group has given the partition to.
-    fn commit(&mut self, place: usize, only: Option<u32>) {
-        for (partition, offset) in self.members[place].due(only) {
-            if self.owners[&partition] == place {
-                self.work.commit(partition, offset);
-            }
-        }
-    }
-
     fn relay(&mut self, place: usize, at: Duration) {
         let member = &mut self.members[place];
         let life = member.life;
         if at < member.paused_until {
             return self.todo.put(member.paused_until, Todo::Relay(place, life));
         }
-        self.todo.put(at + RELAY_EVERY, Todo::Relay(place, life));
+        let is_done = member.relay.as_ref().is_none_or(|relay| relay.is_done(&self.log));
+        let next = if is_done { RELAY_WAITS } else { RELAY_EVERY };
+        self.todo.put(at + next, Todo::Relay(place, life));
         if at < self.brokers_away_until || !member.reading.contains_key(&0) {
             return;
         }
@@ -404,7 +272,7 @@ impl Cluster {
                     member.held_back.push(packet);
                     continue;
                 }
-                arrive(member, &mut self.common, &packet);
+                member.arrive(&mut self.common, &packet);
                 continue;
             }
             let place = self.carriers.iter().position(|carrier| carrier.address == packet.to);
@@ -449,7 +317,7 @@ impl Cluster {
             return;
         }
         for packet in std::mem::take(&mut member.held_back) {
-            arrive(member, &mut self.common, &packet);
+            member.arrive(&mut self.common, &packet);
         }
         if at >= self.brokers_away_until {
             let reading: Vec<(u32, i64)> =
@@ -570,18 +438,6 @@ impl Cluster {
             ..Summary::default()
         })
     }
-}
-
-fn arrive(member: &mut Member, common: &mut Common, packet: &crate::world::network::Packet) {
-    let at = common.at;
-    let Some(node) = &mut member.node else { return };
-    if let Some(glimpse) = Glimpse::of(&packet.bytes) {
-        let fact = Fact::Arrived { from: packet.from, glimpse: &glimpse };
-        member.side.checkers.see(at, &fact);
-        common.checkers.see(at, &fact);
-    }
-    let from = sip::port::Peer { transport: packet.transport, address: packet.from };
-    node.receive(at, from, &packet.bytes);
 }
 
 /// Whose number this is, for who keys commands.

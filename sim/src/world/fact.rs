@@ -61,6 +61,8 @@ pub enum Fact<'a> {
         /// What the node holds.
         held: &'a Held,
     },
+    /// The engine has hung up what was up of a partition that it may not have any more.
+    Dropped,
     /// An event became visible in its topic.
     Told {
         /// Its key.

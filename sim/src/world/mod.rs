@@ -287,7 +287,7 @@ impl<F: Machine> World<F> {
                 self.outside.arrives(&packet);
                 if let Some(node) = &mut self.node {
                     node.receive(at, from, &packet.bytes);
-                    let reached = node::Around::reached(&mut self.outside, plan::Boundary::Receive);
+                    let reached = Around::reached(&mut self.outside, plan::Boundary::Receive);
                     self.mind_death(reached, at);
                 }
                 continue;
@@ -366,7 +366,7 @@ impl<F: Machine> World<F> {
     }
 }
 
-fn carrier_audio<S: node::Storage>(node: &mut Option<Node<S>>, order: &RtpOrder, at: Duration) {
+fn carrier_audio<S: Storage>(node: &mut Option<Node<S>>, order: &RtpOrder, at: Duration) {
     let Some(node) = node else { return };
     if let Some((stream, digits)) = node.media.carrier(order, at) {
         node.press(at, stream, digits);

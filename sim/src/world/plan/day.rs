@@ -31,7 +31,16 @@ pub struct Day {
     pub wish: Wish,
 }
 
+/// Two shards, whoever runs them: the same world on any number of threads.
+pub(crate) const SHARDS: u32 = 2;
+
 impl Day {
+    /// The plan of each of its shards.
+    pub fn plans(&self) -> impl Iterator<Item = Plan> + use<> {
+        let day = *self;
+        (0..SHARDS).map(move |shard| Plan::large(&day, shard, SHARDS))
+    }
+
     /// How many of its calls are commands in bursts, and the pace of the list beside them: together
     /// they make the rate.
     fn shares(&self) -> (u32, f64) {

@@ -21,6 +21,16 @@ impl Wish {
     /// Everything.
     pub const ALL: Self = Self { carrier: true, crash: true };
 
+    /// Its word of the command line.
+    pub fn word(self) -> &'static str {
+        match (self.carrier, self.crash) {
+            (false, false) => "none",
+            (true, false) => "carrier",
+            (false, true) => "crash",
+            (true, true) => "all",
+        }
+    }
+
     /// The wish behind a word of the command line.
     pub fn parse(word: &str) -> Option<Self> {
         Some(match word {
