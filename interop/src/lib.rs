@@ -1,5 +1,6 @@
 //! Our node against peers we did not write. For development only: nothing here is shipped.
 //!
+//! - [`callees`]: who is called, and the simulated carrier that answers for them.
 //! - [`caller`]: a node with its own folder and ports, that places calls and waits for their ends.
 //! - [`story`]: what the log tells of a call, in a line that a test can hold against another.
 //! - [`sipp`]: sipp as the callee, by a scenario of `scenarios/`.
@@ -10,6 +11,7 @@
 //! - [`patience`]: how long a test waits for what has to come.
 //! - [`service`]: `callfold run` as a process, and whoever asks it over HTTP.
 
+pub mod callees;
 pub mod caller;
 pub mod cost;
 pub mod kafka;

@@ -1,6 +1,7 @@
 //! Calls over a bad network: datagrams are lost, come twice and overtake each other. Every call
 //! ends right, nobody is called twice, and every answer is acknowledged.
 
+use interop::callees::quick_carrier;
 use interop::caller::{Caller, call_to, gateway};
 use interop::ledger::{called_twice, wait_until_settled_or_hung_up};
 use interop::line::{Line, Weather};
@@ -158,9 +159,7 @@ fn each_copy_of_an_answer_is_acked() {
 
 #[test]
 fn a_node_is_not_idle_before_the_answer_that_crossed_its_cancel_is_hung_up() {
-    let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
-    options.behaviour.second_ms = 100;
-    let carrier = Carrier::start(options).expect("the carrier starts");
+    let carrier = quick_carrier();
     let line = Line::to(carrier.addr, |passing| {
         let is_bye = passing.outward && passing.kind.ends_with("BYE");
         if is_bye && passing.copy == 0 { vec![] } else { vec![Duration::ZERO] }

@@ -1,13 +1,14 @@
 //! A run of `callfold dial` that is killed with -9 again and again, and started again on the same
 //! folder: no call is dialled twice, each has one end, and what was open on the wire is closed.
 
+use interop::callees::{KINDS, quick_carrier};
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::patience::wait_for;
 use interop::story::Story;
 use schemas::call::CallEvent;
 use schemas::{CallId, Position, StreamId};
 use serde_json::Value;
-use sim::carrier::{Carrier, CarrierHandle, Options};
+use sim::carrier::CarrierHandle;
 use sim::ledger::Entry;
 use sim::seed::Dice;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,10 +22,6 @@ use tempfile::TempDir;
 
 const CALLS: usize = 200;
 const KILLS: usize = 10;
-/// What the callees do, by the ends of their numbers: rings and answers, answers at once, rings for
-/// ever, hangs up, is busy, answers across a CANCEL, asks for a PRACK.
-const KINDS: [&str; 7] =
-    ["99920005", "99911100", "99918000", "99921120", "99948605", "99980100", "99919005"];
 
 struct World {
     carrier: CarrierHandle,
@@ -33,9 +30,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
-        options.behaviour.second_ms = 100;
-        let carrier = Carrier::start(options).expect("the carrier starts");
+        let carrier = quick_carrier();
         let folder = tempfile::tempdir().expect("a folder");
         let numbers = (0..CALLS).map(|n| format!("+1212{n:03}{}\n", KINDS[n % KINDS.len()]));
         let list = format!("phone\n{}", numbers.collect::<String>());

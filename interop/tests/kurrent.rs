@@ -2,10 +2,10 @@
 //! what anybody sees is read from there. The server is an in-process one that speaks the published
 //! protocol; `store_kurrent` holds the adapter itself to more.
 
+use interop::callees::quick_carrier;
 use interop::ledger::{called_twice, wait_until_settled};
 use kurrent_server::Servers;
 use serde_json::Value;
-use sim::carrier::{Carrier, Options};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -26,9 +26,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn a_list_is_dialled_once_though_the_program_is_killed() {
-    let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
-    options.behaviour.second_ms = 100;
-    let carrier = Carrier::start(options).expect("the carrier starts");
+    let carrier = quick_carrier();
     let servers = Servers::start(1);
     let folder = tempfile::tempdir().expect("a folder");
     let numbers = (0..CALLS).map(|n| format!("+1212{n:03}99920105\n"));

@@ -3,6 +3,7 @@
 //! unknown. What Kafka would tell them is told by the test: who owns what, and a command again and
 //! again until it is answered.
 
+use interop::callees::{KINDS, quick_carrier};
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::patience::wait_for;
 use interop::story::Story;
@@ -10,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use schemas::call::CallEvent;
 use schemas::{CallId, CommandId, Outcome};
-use sim::carrier::{Carrier, CarrierHandle, Options};
+use sim::carrier::CarrierHandle;
 use sim::seed::Dice;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -22,9 +23,6 @@ use store_postgres::PostgresStore;
 use store_postgres::cluster::Cluster;
 use tempfile::TempDir;
 
-/// As in `killed.rs`: what the callees do, by the ends of their numbers.
-const KINDS: [&str; 7] =
-    ["99920005", "99911100", "99918000", "99921120", "99948605", "99980100", "99919005"];
 const PARTITIONS: u32 = 6;
 
 struct World {
@@ -36,9 +34,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut options = Options::new("127.0.0.1:0".parse().unwrap());
-        options.behaviour.second_ms = 100;
-        let carrier = Carrier::start(options).expect("the carrier starts");
+        let carrier = quick_carrier();
         let cluster = Cluster::start().expect("PostgreSQL starts");
         let folder = tempfile::tempdir().unwrap();
         for name in ["north", "south"] {

@@ -1,6 +1,7 @@
 //! `callfold dial` on a common log in PostgreSQL: the program is killed with -9, and so is the
 //! server; nobody is called twice, each call has one end, and what was open on the wire is closed.
 
+use interop::callees::{KINDS, quick_carrier};
 use interop::ledger::{called_twice, wait_until_settled};
 use interop::story::Story;
 use node::StoreUrl;
@@ -8,7 +9,7 @@ use node::store_url::{OpenStore, Secrets};
 use schemas::event::Encoded;
 use schemas::{CallId, Position, StreamId, Timestamp};
 use serde_json::Value;
-use sim::carrier::{Carrier, CarrierHandle, Options};
+use sim::carrier::CarrierHandle;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -20,9 +21,6 @@ use store_postgres::cluster::Cluster;
 use tempfile::TempDir;
 
 const CALLS: usize = 80;
-/// As in `killed.rs`: what the callees do, by the ends of their numbers.
-const KINDS: [&str; 7] =
-    ["99920005", "99911100", "99918000", "99921120", "99948605", "99980100", "99919005"];
 /// After how many more INVITEs a process is killed, one after the other.
 const KILLED_AFTER: [usize; 4] = [5, 17, 1, 12];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,9 +35,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
-        options.behaviour.second_ms = 100;
-        let carrier = Carrier::start(options).expect("the carrier starts");
+        let carrier = quick_carrier();
         let cluster = Cluster::start().expect("PostgreSQL starts");
         let folder = tempfile::tempdir().expect("a folder");
         let numbers = (0..CALLS).map(|n| format!("+1212{n:03}{}\n", KINDS[n % KINDS.len()]));

@@ -6,13 +6,13 @@ mod cases;
 mod rsip_callee;
 
 use cases::{Case, cases};
+use interop::callees::quick_carrier;
 use interop::caller::{Caller, call_to, gateway};
 use interop::sipp::{Scenario, Sipp};
 use interop::story::Story;
 use node::Gateway;
 use rsip_callee::RsipCallee;
 use schemas::commands::PlaceCall;
-use sim::carrier::{Carrier, Options};
 use sip::port::{Credentials, Transport};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,9 +74,7 @@ fn with_rsipstack(case: &Case) -> (Story, Vec<String>) {
 
 /// Nobody may owe our carrier anything.
 fn with_our_carrier(case: &Case) -> Story {
-    let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
-    options.behaviour.second_ms = 100;
-    let carrier = Carrier::start(options).expect("the carrier starts");
+    let carrier = quick_carrier();
     let gateway = gateway(Transport::Udp, carrier.addr);
     let story = call(case, case.number, gateway, Peer::Carrier);
     let owed = interop::ledger::wait_until_settled(&carrier);

@@ -4,8 +4,9 @@ mod ends;
 mod requests;
 mod shared;
 
+use interop::callees::quick_carrier;
 use interop::service::{Service, config};
-use sim::carrier::{Carrier, CarrierHandle, Options};
+use sim::carrier::CarrierHandle;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dialler");
@@ -22,9 +23,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut options = Options::new("127.0.0.1:0".parse().unwrap());
-        options.behaviour.second_ms = 100;
-        let carrier = Carrier::start(options).expect("the carrier starts");
+        let carrier = quick_carrier();
         Self { carrier, folder: tempfile::tempdir().unwrap() }
     }
 

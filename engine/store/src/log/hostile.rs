@@ -257,6 +257,12 @@ mod tests {
     }
 
     #[test]
+    fn what_fuzzers_have_found_holds() {
+        // Two damages in one block.
+        log(&[65, 49, 0, 65, 254, 41, 65, 7, 0, 13, 2, 65, 7, 0]);
+    }
+
+    #[test]
     fn no_change_of_a_file_makes_the_log_panic_or_lie() {
         for seed in 0..1500 {
             from_seed(seed, 14, log);

@@ -172,11 +172,16 @@ impl<F: Files> Shared<F> {
         // The stream's number in the sealed segment that the walk is in.
         let mut numbered = None;
         let mut marked = u32::MAX;
+        // The revisions of a stream are dense: each is one less than the one behind it.
+        let mut due = None;
+        let mut misplaced = false;
         while position != 0 {
             let mut first = 0;
             let mut visit = |record: Record<'_>| {
                 first = record.revision;
-                visit(record)
+                misplaced = due.is_some_and(|due| due != i64::from(first));
+                due = Some(i64::from(first) - 1);
+                if misplaced { ControlFlow::Break(()) } else { visit(record) }
             };
             let (previous, flow) = match self.spot_of(position)? {
                 Spot::Frame(place) => {
@@ -187,6 +192,12 @@ impl<F: Files> Shared<F> {
                     self.visit_block(&sealed, stream, position, &mut numbered, &mut visit)?
                 }
             };
+            if misplaced {
+                let why = format!(
+                    "the back pointers of {stream} lead to its revision {first} out of its turn"
+                );
+                return Err(StoreError::Corrupt { file: self.files.place(""), offset: 0, why });
+            }
             if flow.is_break() {
                 return Ok(());
             }
