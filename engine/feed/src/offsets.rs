@@ -1,6 +1,5 @@
 //! Which messages are done with: an offset is committed once everything before it is.
 
-use mutants::mutant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The partitions of one topic.
@@ -23,8 +22,7 @@ struct Partition {
 impl Partition {
     /// What may be committed: the lowest that is not done with.
     fn mark(&self) -> i64 {
-        let lowest = self.open.first().filter(|_| !mutant!("commits what is not durable"));
-        lowest.copied().unwrap_or(self.next)
+        self.open.first().copied().unwrap_or(self.next)
     }
 }
 

@@ -71,9 +71,7 @@ const MUTANTS: &[(&str, &str)] = &[
     ("switchboard", "appends without its epoch"),
     ("switchboard", "forgets the calls of what it takes over"),
     ("switchboard", "takes commands that are not its own"),
-    ("feed", "commits what is not durable"),
     ("feed", "marks a batch before it is told"),
-    ("feed", "forgets what was told"),
     ("store", "acknowledges before the sync"),
     ("store", "lets a stream begin twice"),
 ];
