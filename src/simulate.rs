@@ -35,6 +35,15 @@ pub struct Simulation {
     pub bursts: f64,
     /// How many small worlds, each on the next seed.
     pub worlds: Worlds,
+    /// Small worlds of nodes that share a log and the work.
+    pub shared: bool,
+}
+
+impl Simulation {
+    fn day(&self) -> Day {
+        let Self { calls, seed, per_second, bursts, wish, .. } = *self;
+        Day { seed, calls, per_second, bursts, wish }
+    }
 }
 
 /// How many small worlds.
@@ -78,6 +87,8 @@ pub fn run(simulation: &Simulation, as_json: bool) -> Result<bool> {
     }
     if let Some(plan) = failed {
         tell_failure(&plan, &summary)?;
+    } else if let Some(first) = summary.violations.first() {
+        tell_large_failure(simulation, first)?;
     }
     Ok(summary.violation_count == 0)
 }
@@ -92,8 +103,12 @@ fn worlds(simulation: &Simulation, begin: Instant) -> (Summary, Option<Plan>) {
             break;
         }
         bar.at(done, whole);
-        let plan =
-            Plan::small(simulation.seed.wrapping_add(nth), simulation.calls, simulation.wish);
+        let Simulation { calls, wish, .. } = *simulation;
+        let seed = simulation.seed.wrapping_add(nth);
+        let plan = match simulation.shared {
+            true => Plan::among_nodes(seed, calls, wish),
+            false => Plan::small(seed, calls, wish),
+        };
         let one = small(&plan);
         let failed = one.violation_count > 0;
         all = all.and(one);
@@ -105,9 +120,9 @@ fn worlds(simulation: &Simulation, begin: Instant) -> (Summary, Option<Plan>) {
 }
 
 fn large(simulation: &Simulation) -> Result<Summary> {
-    let Simulation { calls, seed, per_second, bursts, wish, threads, .. } = *simulation;
     let mut bar = Bar::of_events("calls");
-    let large = Large { day: Day { seed, calls, per_second, bursts, wish }, threads };
+    let (calls, threads) = (simulation.calls, simulation.threads);
+    let large = Large { day: simulation.day(), threads };
     let summary = large.run(|_, ended| bar.at(ended, calls.into()));
     summary.context("the logs of a large world need room in the temporary folder")
 }
@@ -144,6 +159,40 @@ fn tell_failure(plan: &Plan, summary: &Summary) -> Result<()> {
         file.display()
     )?;
     Ok(())
+}
+
+/// How to see a large world fail again: with as few calls as halving gives, and each shard's plan.
+fn tell_large_failure(simulation: &Simulation, first: &Violation) -> Result<()> {
+    let mut err = std::io::stderr().lock();
+    let Simulation { seed, per_second, bursts, threads, .. } = *simulation;
+    writeln!(err, "\nseed {seed}: it is not true that {}", sentence(first))?;
+    writeln!(err, "Halving the world while it still fails …")?;
+    let fails = |calls: u32| {
+        let fewer = large(&Simulation { calls, ..*simulation });
+        fewer.is_ok_and(|fewer| fewer.violations.iter().any(|v| v.checker == first.checker))
+    };
+    let calls = halved(simulation.calls, fails);
+    let faults = simulation.wish.word();
+    writeln!(
+        err,
+        "It fails with {calls} calls:\n  callfold sim --calls {calls} --seed {seed} --rate {per_second} \
+         --bursts {bursts} --faults {faults} --threads {threads}\nThe plan of each of its shards:"
+    )?;
+    let day = Day { calls, ..simulation.day() };
+    for plan in day.plans() {
+        let file = write_down(&plan)?;
+        writeln!(err, "  callfold sim --replay {}", file.display())?;
+    }
+    Ok(())
+}
+
+/// The fewest calls, by halving alone, with which it fails as with all; never a small world.
+fn halved(calls: u32, mut fails: impl FnMut(u32) -> bool) -> u32 {
+    let mut fewest = calls;
+    while fewest / 2 > SMALL_MAX && fails(fewest / 2) {
+        fewest /= 2;
+    }
+    fewest
 }
 
 /// Writes a plan where its user stands, or where anybody may write when that is not allowed.
@@ -284,4 +333,16 @@ impl Figures {
 
 fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_world_is_halved_while_it_fails_and_stays_a_large_one() {
+        assert_eq!(halved(100_000, |calls| calls >= 20_000), 25_000);
+        assert_eq!(halved(100_000, |_| false), 100_000);
+        assert!(halved(100_000, |_| true) > SMALL_MAX);
+    }
 }

@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // For tests alone: KurrentDB's protocol.
     ("kurrent_server", &[]),
     ("projections", &["schemas"]),
-    ("kafka", &["schemas", "store"]),
+    ("feed", &["schemas", "mutants"]),
+    ("kafka", &["schemas", "store", "feed"]),
     // `store`: the batch it hands over is the store's own.
     (
         "switchboard",
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "routing",
             "campaign",
             "pace",
+            "feed",
             "switchboard",
             "store",
             "sip",
@@ -123,6 +125,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const PURE: &[(&str, &[&str])] = &[
     ("call", &["statig", "smallvec", "thiserror"]),
     ("pace", &[]),
+    ("feed", &[]),
     ("routing", &[]),
     ("campaign", &["csv-core", "encoding_rs", "serde_json", "thiserror"]),
     // `chacha20`: a stream of numbers out of a seed. `tracing`: where a log goes is the program's.

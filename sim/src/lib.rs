@@ -6,6 +6,7 @@
 pub mod callee;
 pub mod carrier;
 pub mod checkers;
+pub mod cluster;
 pub mod exchange;
 pub mod grammar;
 pub mod ledger;

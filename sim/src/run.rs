@@ -1,6 +1,7 @@
 //! Runs worlds: a small one on a disk with faults, a large one over files, by shards.
 
 use crate::checkers::{Checker, Checkers};
+use crate::cluster;
 use crate::world::machine::Unsynced;
 use crate::world::plan::{Day, Plan};
 use crate::world::{Disks, Summary, World};
@@ -15,8 +16,12 @@ pub fn small(plan: &Plan) -> Summary {
 
 /// The same, and somebody more listens.
 pub fn small_with(plan: &Plan, listener: Option<Box<dyn Checker>>) -> Summary {
-    let disks =
-        Disks { log: SimDisk::new(plan.seed), keys: Some(SimDisk::new(plan.seed ^ 0x4b45_5953)) };
+    if plan.together.is_some() {
+        return quietly(|| cluster::run(plan, listener));
+    }
+    // The keys of a large one follow from its seed.
+    let keys = Checkers::are_all(plan).then(|| SimDisk::new(plan.seed ^ 0x4b45_5953));
+    let disks = Disks { log: SimDisk::new(plan.seed), keys };
     let mut checkers = Checkers::of(plan);
     if let Some(listener) = listener {
         checkers = checkers.with(listener);
@@ -42,8 +47,6 @@ pub struct Large {
     pub threads: usize,
 }
 
-/// Two shards, whoever runs them: the same world on any number of threads.
-const SHARDS: u32 = 2;
 /// The shards meet at every minute of virtual time.
 const BARRIER: Duration = Duration::from_secs(60);
 /// At every so manieth of these meetings memory and log are compared.
@@ -58,8 +61,7 @@ impl Large {
     pub fn run(&self, mut progress: impl FnMut(Duration, u64)) -> io::Result<Summary> {
         let folder = tempfile::tempdir()?;
         let mut worlds = Vec::new();
-        for shard in 0..SHARDS {
-            let plan = Plan::large(&self.day, shard, SHARDS);
+        for (shard, plan) in self.day.plans().enumerate() {
             let log = folder.path().join(shard.to_string());
             std::fs::create_dir(&log)?;
             let disks = Disks { log: Unsynced::new(log), keys: None };

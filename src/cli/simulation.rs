@@ -43,8 +43,12 @@ pub struct SimArgs {
     /// As many small worlds as it takes for the engine to crash so often
     #[arg(long, value_name = "N", conflicts_with_all = ["worlds", "lasts"])]
     crashes: Option<u64>,
+    /// Small worlds of two or three nodes that share a log and the work: they die, stand still and
+    /// wake up late, partitions move, brokers are away
+    #[arg(long)]
+    shared: bool,
     /// Run the world of this file, which a failing run has written
-    #[arg(long, value_name = "TRACE", conflicts_with_all = ["calls", "seed", "faults", "bursts", "worlds", "lasts", "crashes"])]
+    #[arg(long, value_name = "TRACE", conflicts_with_all = ["calls", "seed", "faults", "bursts", "worlds", "lasts", "crashes", "shared"])]
     replay: Option<PathBuf>,
     /// Stop after each thing that happens, until Enter is pressed
     #[arg(long, requires = "replay")]
@@ -81,6 +85,11 @@ impl SimArgs {
             return Err(Failure::Usage(why.to_owned()));
         }
         let is_small = self.calls <= simulate::SMALL_MAX;
+        if self.shared && !is_small {
+            return Err(Failure::Usage(
+                "--shared is for small worlds: --calls up to 1000".to_owned(),
+            ));
+        }
         if !is_small && (self.worlds, self.lasts, self.crashes) != (None, None, None) {
             let why = "--worlds, --lasts and --crashes are for small worlds: --calls up to 1000";
             return Err(Failure::Usage(why.to_owned()));
@@ -101,6 +110,7 @@ impl SimArgs {
             seed: self.seed,
             wish: self.faults,
             threads: self.threads.into(),
+            shared: self.shared,
             per_second: self.rate,
             bursts: self.bursts,
             worlds: match (self.worlds, self.lasts, self.crashes) {

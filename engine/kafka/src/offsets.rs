@@ -1,85 +1,44 @@
-//! Which messages are done with: an offset is committed once everything before it is.
+//! Which messages are done with ([`feed::Offsets`] knows), as the client wants to hear it.
 
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeSet, HashMap};
+use std::ops::{Deref, DerefMut};
 
 /// The partitions of one topic.
 #[derive(Debug, Default)]
-pub(crate) struct Offsets {
-    partitions: HashMap<i32, Partition>,
-    open: usize,
+pub(crate) struct Offsets(feed::Offsets);
+
+impl Deref for Offsets {
+    type Target = feed::Offsets;
+
+    fn deref(&self) -> &feed::Offsets {
+        &self.0
+    }
 }
 
-#[derive(Debug, Default)]
-struct Partition {
-    /// Read, and not done with.
-    open: BTreeSet<i64>,
-    /// The offset after the last one that was read.
-    next: i64,
-    /// What was committed last.
-    committed: Option<i64>,
-}
-
-impl Partition {
-    /// What may be committed: the lowest that is not done with.
-    fn mark(&self) -> i64 {
-        self.open.first().copied().unwrap_or(self.next)
+impl DerefMut for Offsets {
+    fn deref_mut(&mut self) -> &mut feed::Offsets {
+        &mut self.0
     }
 }
 
 impl Offsets {
-    /// A message was read.
-    pub fn begin(&mut self, partition: i32, offset: i64) {
-        let partition = self.partitions.entry(partition).or_default();
-        partition.next = partition.next.max(offset + 1);
-        self.open += usize::from(partition.open.insert(offset));
-    }
-
-    /// A message is done with. One of a partition that was given up is passed over.
-    pub fn done(&mut self, partition: i32, offset: i64) {
-        if let Some(partition) = self.partitions.get_mut(&partition) {
-            self.open -= usize::from(partition.open.remove(&offset));
-        }
-    }
-
-    /// How many messages are not done with.
-    pub fn open(&self) -> usize {
-        self.open
-    }
-
     /// What may be committed and is not yet, of these partitions or of all.
     pub fn due(&self, topic: &str, only: Option<&[i32]>) -> Option<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
-        for (id, partition) in &self.partitions {
-            let wanted = only.is_none_or(|only| only.contains(id));
-            if wanted && partition.committed != Some(partition.mark()) {
-                list.add_partition_offset(topic, *id, Offset::Offset(partition.mark())).ok()?;
-            }
+        for (partition, offset) in self.0.due(only) {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset)).ok()?;
         }
         (list.count() > 0).then_some(list)
     }
 
     /// These offsets were committed.
     pub fn committed(&mut self, list: &TopicPartitionList) {
-        for element in list.elements() {
-            if let (Some(partition), Offset::Offset(offset)) =
-                (self.partitions.get_mut(&element.partition()), element.offset())
-            {
-                partition.committed = Some(offset);
-            }
-        }
-    }
-
-    /// Nobody knows what was committed.
-    pub fn uncommitted(&mut self) {
-        self.partitions.values_mut().for_each(|partition| partition.committed = None);
-    }
-
-    /// Somebody else reads this partition now.
-    pub fn give_up(&mut self, partition: i32) {
-        if let Some(partition) = self.partitions.remove(&partition) {
-            self.open -= partition.open.len();
-        }
+        let elements = list.elements();
+        let offset = |place: usize| match elements[place].offset() {
+            Offset::Offset(offset) => Some((elements[place].partition(), offset)),
+            _ => None,
+        };
+        self.0.committed((0..elements.len()).filter_map(offset));
     }
 }
 
@@ -87,39 +46,16 @@ impl Offsets {
 mod tests {
     use super::*;
 
-    fn mark(offsets: &Offsets) -> Option<i64> {
-        offsets.due("t", None)?.elements().first()?.offset().to_raw()
-    }
-
     #[test]
-    fn an_offset_is_committed_once_everything_before_it_is_done() {
+    fn what_was_committed_as_the_client_has_it_is_not_due_again() {
         let mut offsets = Offsets::default();
-        assert_eq!(mark(&offsets), None);
-        for offset in [5, 6, 9] {
-            offsets.begin(0, offset);
-        }
-        assert_eq!(mark(&offsets), Some(5));
-        offsets.done(0, 9);
-        offsets.done(0, 6);
-        assert_eq!((mark(&offsets), offsets.open()), (Some(5), 1));
-        offsets.done(0, 5);
-        assert_eq!((mark(&offsets), offsets.open()), (Some(10), 0));
-        let due = offsets.due("t", None).unwrap();
-        offsets.committed(&due);
-        assert_eq!(mark(&offsets), None);
-    }
-
-    #[test]
-    fn what_is_done_twice_or_after_its_partition_was_given_up_changes_nothing() {
-        let mut offsets = Offsets::default();
-        offsets.begin(3, 1);
+        assert!(offsets.due("t", None).is_none());
+        offsets.begin(3, 6);
         offsets.begin(4, 1);
-        offsets.done(3, 1);
-        offsets.done(3, 1);
-        offsets.give_up(4);
-        offsets.done(4, 1);
-        assert_eq!(offsets.open(), 0);
-        assert!(offsets.due("t", Some(&[4])).is_none());
-        assert!(offsets.due("t", Some(&[3])).is_some());
+        let due = offsets.due("t", Some(&[3])).expect("the partition was read");
+        assert_eq!(due.elements()[0].offset(), Offset::Offset(6));
+        offsets.committed(&due);
+        assert!(offsets.due("t", Some(&[3])).is_none());
+        assert!(offsets.due("t", None).is_some());
     }
 }

@@ -11,13 +11,13 @@ use crate::partitioner::partition_of;
 use crate::relay::{Way, enqueue};
 use crate::tell::Told;
 use crate::{Error, Options};
+use feed::ToldTo;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, DeliveryResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use schemas::Position;
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -34,9 +34,7 @@ pub(crate) struct Resume<'a> {
     producer: BaseProducer<Failures>,
     options: &'a Options,
     partitions: i32,
-    told_to: Position,
-    /// The last position of each partition, from the start: behind it nothing is sent again.
-    last: HashMap<i32, u64>,
+    told: ToldTo,
 }
 
 /// The first message that did not arrive.
@@ -70,21 +68,20 @@ impl<'a> Resume<'a> {
             .create_with_context(Failures::default())
             .map_err(Error::client("beginning the relay"))?;
         let ends = Looker::open(options, "ends")?;
-        let (mut told_to, mut last) = (0, HashMap::new());
+        let mut told = ToldTo::default();
         for partition in 0..partitions {
             if let Some(found) = last_event(options, looker, &ends, partition)? {
-                last.insert(partition, found.position);
-                told_to = told_to.max(found.told_to);
+                told.found(partition, Position(found.position), Position(found.told_to));
             }
         }
-        Ok(Self { producer, options, partitions, told_to: Position(told_to), last })
+        Ok(Self { producer, options, partitions, told })
     }
 
-    fn transmit(&self, batch: Vec<Told>) -> Result<(), KafkaError> {
-        let told_to = self.told_to.0.to_string();
+    fn transmit(&self, batch: Vec<Told>, reached: Position) -> Result<(), KafkaError> {
+        let told_to = self.told.mark_of(reached).0.to_string();
         for told in batch {
             let partition = partition_of(told.key.as_bytes(), self.partitions);
-            if self.last.get(&partition).is_some_and(|last| told.position.0 <= *last) {
+            if self.told.is_there(partition, told.position) {
                 continue;
             }
             let record = BaseRecord::to(&self.options.topics.events)
@@ -100,17 +97,17 @@ impl<'a> Resume<'a> {
 
 impl Way for Resume<'_> {
     fn told_to(&self) -> Position {
-        self.told_to
+        self.told.mark()
     }
 
     fn send(&mut self, batch: Vec<Told>, reached: Position) -> Result<(), Error> {
-        self.transmit(batch).map_err(Error::client("telling events"))?;
+        self.transmit(batch, reached).map_err(Error::client("telling events"))?;
         let failed = self.producer.context().0.lock().ok().and_then(|mut first| first.take());
         if let Some(error) = failed {
             let topic = self.options.topics.events.clone();
             return Err(Error::Undelivered { topic, why: error.to_string() });
         }
-        self.told_to = reached;
+        self.told.arrived(reached);
         Ok(())
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Dialog {
     pub sdp: Option<Box<[u8]>>,
     /// Our ACK to its 2xx, for when that comes again.
     pub ack: Option<Box<[u8]>>,
+    /// How often its 2xx came again while our BYE was out and our ACK was not.
+    pub repeats: u8,
     /// They take UPDATE.
     pub takes_update: bool,
     /// `peer` is outside the gateways, and counted as such.
@@ -68,6 +70,7 @@ impl Dialog {
             rseq: None,
             sdp: None,
             ack: None,
+            repeats: 0,
             takes_update: false,
             foreign: false,
         }
@@ -104,6 +107,7 @@ impl Dialog {
             rseq: None,
             sdp: None,
             ack: None,
+            repeats: 0,
             takes_update: false,
             foreign: false,
         };

@@ -7,6 +7,7 @@
 
 use crate::slots::Key;
 use crate::{Answer, Input, Now, Output, Switchboard};
+use mutants::mutant;
 use schemas::call::CallEvent;
 use schemas::{CallId, Pseudonyms, Recorded, Vault};
 use std::collections::BTreeMap;
@@ -88,7 +89,7 @@ enum Partition {
 impl Work {
     /// As whose work something of this partition is appended.
     pub fn owner(&self, partition: Option<u32>) -> Option<Ownership> {
-        let partition = partition?;
+        let partition = partition.filter(|_| !mutant!("appends without its epoch"))?;
         match self.partitions.get(&partition)? {
             Partition::Owned { epoch } | Partition::Draining { epoch } => {
                 Some(Ownership { partition, epoch: *epoch, over: false })
@@ -175,7 +176,9 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
         }
         self.work.partitions.insert(partition, Partition::Owned { epoch });
         self.work.at_hand = Some(partition);
-        past.into_iter().for_each(|past| self.recall(past));
+        let known =
+            past.into_iter().filter(|_| !mutant!("forgets the calls of what it takes over"));
+        known.for_each(|past| self.recall(past));
         let open = self.start(now);
         self.work.at_hand = None;
         self.tell_of(partition, PartitionNews::Owned { open });
@@ -204,6 +207,7 @@ impl<V: Vault + Pseudonyms> Switchboard<V> {
             }
             // Those that are up are ended by whoever has them.
             Some(Partition::Draining { .. }) if ends_a_live_call => self.handle(input, now),
+            _ if mutant!("takes commands that are not its own") => self.handle(input, now),
             _ => self.refuse_work(&input),
         }
     }

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release -p sim --features mutants --bin mutants -- hunt [NAME]   finds each, writes mutants.txt
 //! cargo run --release -p sim --features mutants --bin mutants -- check         replays the recorded seeds
+//! cargo run --release -p sim --features mutants --bin mutants -- sound WISH N   worlds without any
 //! cargo run --release -p sim --features mutants --bin mutants -- table         the table of the README
 //! ```
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
@@ -67,16 +68,24 @@ const MUTANTS: &[(&str, &str)] = &[
     ("campaign", "ignores a list's lanes"),
     ("campaign", "ignores a list's pace"),
     ("campaign", "redials early"),
+    ("switchboard", "appends without its epoch"),
+    ("switchboard", "forgets the calls of what it takes over"),
+    ("switchboard", "takes commands that are not its own"),
+    ("feed", "marks a batch before it is told"),
     ("store", "acknowledges before the sync"),
     ("store", "lets a stream begin twice"),
 ];
 
 /// The least of a world in which it can show.
-const WISHES: [(&str, Wish); 3] = [
-    ("none", Wish { carrier: false, crash: false }),
-    ("crash", Wish { carrier: false, crash: true }),
-    ("all", Wish::ALL),
+const WISHES: [(&str, Roll); 4] = [
+    ("none", |seed| Plan::small(seed, CALLS, Wish { carrier: false, crash: false })),
+    ("crash", |seed| Plan::small(seed, CALLS, Wish { carrier: false, crash: true })),
+    ("all", |seed| Plan::small(seed, CALLS, Wish::ALL)),
+    // Nodes that share a log and the work.
+    ("shared", |seed| Plan::among_nodes(seed, CALLS, Wish::ALL)),
 ];
+/// A world of a seed.
+type Roll = fn(u64) -> Plan;
 /// Calls of a world.
 const CALLS: u32 = 24;
 /// So many worlds of each wish are looked through in a round.
@@ -98,20 +107,21 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["hunt", ref names @ ..] => hunt(names),
         ["check"] => check(),
+        ["sound", wish, count] => sound(wish, count.parse().unwrap_or(0)),
         ["table"] => {
             println!("{}", table());
             ExitCode::SUCCESS
         }
         _ => {
-            println!("mutants hunt [NAME] | check | table");
+            println!("mutants hunt [NAME] | check | sound WISH N | table");
             ExitCode::from(2)
         }
     }
 }
 
 /// What a world finds when this fault is in the engine, or none.
-fn finds(mutant: Option<&'static str>, wish: Wish, seed: u64) -> Option<String> {
-    let plan = Plan::small(seed, CALLS, wish);
+fn finds(mutant: Option<&'static str>, roll: Roll, seed: u64) -> Option<String> {
+    let plan = roll(seed);
     let run = AssertUnwindSafe(|| match mutant {
         Some(mutant) => mutants::with(mutant, || run::small(&plan)),
         None => run::small(&plan),
@@ -120,6 +130,23 @@ fn finds(mutant: Option<&'static str>, wish: Wish, seed: u64) -> Option<String> 
         Err(_) => Some("the engine panics".to_owned()),
         Ok(summary) => summary.violations.first().map(|first| first.checker.to_owned()),
     }
+}
+
+/// So many worlds without any fault, and which of them fail: those prove nothing.
+fn sound(word: &str, count: u64) -> ExitCode {
+    let mut failed = 0;
+    for (_, roll) in WISHES.iter().filter(|(known, _)| *known == word) {
+        for seed in 0..count {
+            if let Some(first) = run::small(&roll(seed)).violations.first() {
+                failed += 1;
+                let story = sim::story::Story::of(first.call);
+                run::small_with(&roll(seed), Some(Box::new(story.clone())));
+                println!("{}\n{word} {seed}: {first:?}", story.lines().join("\n"));
+            }
+        }
+    }
+    println!("{failed} of {count} fail");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn hunt(names: &[&str]) -> ExitCode {
@@ -153,9 +180,9 @@ fn hunt(names: &[&str]) -> ExitCode {
 fn search(mutant: &'static str) -> Option<Found> {
     let begin = Instant::now();
     for round in 0.. {
-        for (word, wish) in WISHES {
+        for (word, roll) in WISHES {
             for seed in round * ROUND..(round + 1) * ROUND {
-                if let Some(checker) = finds(Some(mutant), wish, seed) {
+                if let Some(checker) = finds(Some(mutant), roll, seed) {
                     return Some(Found { wish: word, seed, checker });
                 }
             }
@@ -172,10 +199,10 @@ fn check() -> ExitCode {
     let mut lost = 0;
     for (_, mutant) in MUTANTS {
         let again = recorded.get(*mutant).and_then(|found| {
-            let (_, wish) = WISHES.iter().find(|(word, _)| *word == found.wish)?;
-            let checker = finds(Some(mutant), *wish, found.seed)?;
+            let (_, roll) = WISHES.iter().find(|(word, _)| *word == found.wish)?;
+            let checker = finds(Some(mutant), *roll, found.seed)?;
             // A world that fails without it as well proves nothing.
-            let proves = checker == found.checker && finds(None, *wish, found.seed).is_none();
+            let proves = checker == found.checker && finds(None, *roll, found.seed).is_none();
             proves.then_some(checker)
         });
         if again.is_none() {

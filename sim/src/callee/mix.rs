@@ -112,6 +112,14 @@ impl Mix {
         Ok(Self { parts, ..self })
     }
 
+    /// The mix in which one share gets so many parts.
+    #[must_use]
+    pub fn with_part(mut self, share: Share, parts: u32) -> Self {
+        let place = Share::ALL.iter().position(|one| *one == share);
+        self.parts[place.expect("all shares stand there")] = parts;
+        self
+    }
+
     /// What becomes of the `nth` call (from 0) to this number, on this seed, at this time of day:
     /// who is asleep lets it ring. At all hours alike without one.
     pub fn plan_at(&self, number: &str, nth: u32, seed: u64, time: Option<Duration>) -> Plan {

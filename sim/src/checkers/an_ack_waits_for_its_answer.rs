@@ -4,6 +4,7 @@
 use super::{Checker, Findings, Map};
 use crate::seed::fingerprint;
 use crate::world::Fact;
+use crate::world::glimpse::Glimpse;
 use schemas::CallId;
 use schemas::call::CallEvent;
 use std::net::SocketAddr;
@@ -38,6 +39,16 @@ struct Waiting {
 }
 
 impl Acks {
+    fn arrived(&mut self, glimpse: &Glimpse<'_>, at: Duration) {
+        if glimpse.status_of("INVITE").is_some_and(|status| status / 100 == 2)
+            && let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id))
+        {
+            // One that leads nowhere is closed at once (RFC 3261, 12.1.1 wants a Contact).
+            let tag = if glimpse.has_contact { glimpse.to_tag } else { "" };
+            waiting.answered.get_or_insert((at, fingerprint(tag)));
+        }
+    }
+
     fn forget(&mut self, call: CallId) {
         if let Some(waiting) = self.by_call.remove(&call) {
             self.waiting.remove(&waiting);
@@ -78,15 +89,13 @@ impl Checker for Acks {
                     _ => {}
                 }
             }
-            Fact::Arrived { glimpse, .. } => {
-                if glimpse.status_of("INVITE").is_some_and(|status| status / 100 == 2)
-                    && let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id))
-                {
-                    // One that leads nowhere is closed at once (RFC 3261, 12.1.1 wants a Contact).
-                    let tag = if glimpse.has_contact { glimpse.to_tag } else { "" };
-                    waiting.answered.get_or_insert((at, fingerprint(tag)));
+            // Who hangs up before he was acknowledged is acknowledged for the repeats' sake alone.
+            Fact::Arrived { glimpse, .. } if glimpse.request() == Some("BYE") => {
+                if let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id)) {
+                    waiting.cut = true;
                 }
             }
+            Fact::Arrived { glimpse, .. } => self.arrived(glimpse, at),
             Fact::Left { to, glimpse } if glimpse.begins_a_call() => {
                 if let Some(waiting) = self.waiting.get_mut(&fingerprint(glimpse.call_id)) {
                     waiting.to = Some(*to);
@@ -119,7 +128,7 @@ impl Checker for Acks {
                     findings.add(call, "the ACK of its 2xx leaves too early".to_owned());
                 }
             }
-            Fact::Gone(_) => {
+            Fact::Gone(_) | Fact::Dropped => {
                 self.waiting.clear();
                 self.owed.clear();
                 self.by_call.clear();

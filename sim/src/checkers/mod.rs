@@ -21,6 +21,7 @@ mod nothing_leaks;
 mod records_are_a_fold;
 mod records_say_what_was_on_the_wire;
 mod replay_is_live;
+mod the_topic_equals_the_log;
 mod what_was_told_is_in_the_log;
 
 use crate::world::{Ending, Fact, Plan};
@@ -132,7 +133,41 @@ pub struct Checkers {
 impl Checkers {
     /// Those that a world of this plan can afford.
     pub fn of(plan: &Plan) -> Self {
-        let mut checkers = if Self::are_all(plan) { all() } else { cheap() };
+        Self::these(plan, if Self::are_all(plan) { all() } else { cheap() })
+    }
+
+    /// Those of one among many nodes: what its own process owes.
+    pub fn of_one_among_many(plan: &Plan) -> Self {
+        Self::these(
+            plan,
+            vec![
+                Box::<an_ack_waits_for_its_answer::Acks>::default(),
+                Box::<an_invite_waits_for_its_dial_started::Invites>::default(),
+                Box::<nothing_leaks::Leaks>::default(),
+                Box::<replay_is_live::Replay>::default(),
+            ],
+        )
+    }
+
+    /// Those of all of them together.
+    pub fn of_many(plan: &Plan) -> Self {
+        Self::these(
+            plan,
+            vec![
+                Box::<a_command_makes_one_call::Commands>::default(),
+                Box::<a_redial_comes_as_promised::Redials>::default(),
+                Box::<an_answer_is_acknowledged_and_closed::Books>::default(),
+                Box::<every_call_ends_once::Ends>::default(),
+                Box::<no_number_can_be_read::Numbers>::default(),
+                Box::<nobody_is_rung_twice::Rings>::default(),
+                Box::<records_are_a_fold::Records>::default(),
+                Box::<the_topic_equals_the_log::Topic>::default(),
+                Box::<what_was_told_is_in_the_log::Told>::default(),
+            ],
+        )
+    }
+
+    fn these(plan: &Plan, mut checkers: Vec<Box<dyn Checker>>) -> Self {
         checkers.iter_mut().for_each(|checker| checker.open(plan));
         Self { checkers, findings: Findings::default() }
     }
@@ -147,6 +182,11 @@ impl Checkers {
     pub fn with(mut self, checker: Box<dyn Checker>) -> Self {
         self.checkers.push(checker);
         self
+    }
+
+    /// One more listens.
+    pub fn listen(&mut self, checker: Box<dyn Checker>) {
+        self.checkers.push(checker);
     }
 
     /// Tells all of them what happened.

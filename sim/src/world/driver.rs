@@ -142,7 +142,8 @@ impl Drivers {
     }
 }
 
-fn command(whose: Whose, call: &CallPlan) -> PlaceCall {
+/// The command that a plan's call is asked for with.
+pub fn command(whose: Whose, call: &CallPlan) -> PlaceCall {
     let ms = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
     let terms = &call.terms;
     PlaceCall {

@@ -117,9 +117,7 @@ impl<F: Machine> World<F> {
         let mut open_entries = Vec::new();
         for (place, carrier) in self.carriers.iter().enumerate() {
             carrier.count_manners(&mut self.outside.injected);
-            let done = carrier.exchange.ledger().done().count();
-            let open = carrier.exchange.entries().into_iter().skip(done);
-            open_entries.extend(open.map(|entry| (place, entry)));
+            open_entries.extend(carrier.open_entries().into_iter().map(|entry| (place, entry)));
         }
         let node = self.node.as_ref();
         let ending = Ending {
@@ -132,25 +130,21 @@ impl<F: Machine> World<F> {
         };
         self.outside.checkers.close(&ending);
         let (violations, violation_count) = self.outside.checkers.findings();
-        Summary {
+        sums.summary(Summary {
             worlds: 1,
-            call_ms: sums.call_ms,
-            calls: sums.calls,
-            events: sums.events,
             messages: self.outside.messages,
             lasted: self.outside.at,
-            outcomes: sums.outcomes,
             violations: violations.to_vec(),
             violation_count,
             injected: self.outside.injected,
-            digest: sums.digest.finalize().into(),
-        }
+            ..Summary::default()
+        })
     }
 }
 
 /// What is added up over the log.
 #[derive(Default)]
-struct Sums {
+pub(crate) struct Sums {
     /// When each call that has not ended was asked for.
     asked: HashMap<[u8; 16], Timestamp, foldhash::fast::FixedState>,
     call_ms: u64,
@@ -161,8 +155,14 @@ struct Sums {
 }
 
 impl Sums {
+    /// With what it adds up to.
+    pub fn summary(self, of: Summary) -> Summary {
+        let Self { call_ms, calls, events, outcomes, digest, .. } = self;
+        Summary { call_ms, calls, events, outcomes, digest: digest.finalize().into(), ..of }
+    }
+
     /// Counts an event, and gives it back when it is a call's.
-    fn take(&mut self, stored: &Stored) -> Option<Recorded<CallEvent>> {
+    pub fn take(&mut self, stored: &Stored) -> Option<Recorded<CallEvent>> {
         let encoded = &stored.encoded;
         let mut head = [0; 36];
         head[0] = stored.stream.kind as u8;

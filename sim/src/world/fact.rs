@@ -7,7 +7,7 @@ use crate::world::plan::Boundary;
 use call::Call;
 use schemas::call::{CallEnded, CallEvent};
 use schemas::commands::PlaceCall;
-use schemas::{CallId, Recorded};
+use schemas::{CallId, CalleeKey, Recorded};
 use std::net::SocketAddr;
 use store::Reader;
 use switchboard::Answer;
@@ -60,6 +60,17 @@ pub enum Fact<'a> {
         calls: &'a [(CallId, &'a Call)],
         /// What the node holds.
         held: &'a Held,
+    },
+    /// The engine has hung up what was up of a partition that it may not have any more.
+    Dropped,
+    /// An event became visible in its topic.
+    Told {
+        /// Its key.
+        callee: CalleeKey,
+        /// Of which call.
+        call: CallId,
+        /// Its number in the call.
+        sequence: u32,
     },
     /// The engine is gone.
     Gone(&'a Gone),

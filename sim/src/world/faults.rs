@@ -54,11 +54,23 @@ pub enum Injury {
     ReportLost,
     /// A command was given again.
     CommandRepeated,
+    /// A partition went to another node while both were well.
+    PartitionMoved,
+    /// A partition went to another node since its own was not heard of.
+    TakenOver,
+    /// A node that had been followed by another heard so.
+    PartitionLost,
+    /// What a node that had been followed by another wrote was refused.
+    Fenced,
+    /// The brokers were away.
+    BrokersAway,
+    /// The relay died where it stood.
+    RelayDied,
 }
 
 impl Injury {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::Lost,
         Self::Doubled,
         Self::Late,
@@ -83,6 +95,12 @@ impl Injury {
         Self::MediaFailed,
         Self::ReportLost,
         Self::CommandRepeated,
+        Self::PartitionMoved,
+        Self::TakenOver,
+        Self::PartitionLost,
+        Self::Fenced,
+        Self::BrokersAway,
+        Self::RelayDied,
     ];
 
     /// What people and JSON read.
@@ -112,6 +130,12 @@ impl Injury {
             Self::MediaFailed => "streams_failed",
             Self::ReportLost => "reports_lost",
             Self::CommandRepeated => "commands_repeated",
+            Self::PartitionMoved => "partitions_moved",
+            Self::TakenOver => "partitions_taken_over",
+            Self::PartitionLost => "partitions_lost",
+            Self::Fenced => "zombies_fenced",
+            Self::BrokersAway => "brokers_away",
+            Self::RelayDied => "relays_died",
         }
     }
 
@@ -131,6 +155,19 @@ impl Injury {
                 | Self::NoPort
                 | Self::MediaFailed
                 | Self::ReportLost
+        )
+    }
+
+    /// Whether it befalls nodes that share the work alone.
+    pub fn is_among_nodes(self) -> bool {
+        matches!(
+            self,
+            Self::PartitionMoved
+                | Self::TakenOver
+                | Self::PartitionLost
+                | Self::Fenced
+                | Self::BrokersAway
+                | Self::RelayDied
         )
     }
 

@@ -7,7 +7,9 @@ use super::node::{Around, Birth, Disks, Node};
 use super::outside::Armed;
 use super::plan::{Boundary, Mishap};
 use super::{Carrier, Fact, Gone, REPAIR, STARTS_MAX, Todo, World, carrier};
+use crate::callee::{Mix, Share};
 use crate::exchange::{Exchange, Faults, Options};
+use crate::ledger::Entry;
 use crate::world::plan::Plan;
 use schemas::CommandId;
 use schemas::commands::EndCall;
@@ -43,7 +45,7 @@ const BAD_MANNERS: [&str; 19] = [
 
 impl Carrier {
     /// A carrier of the plan, after so many restarts.
-    pub(super) fn new(plan: &Plan, place: usize, restarts: u64) -> Self {
+    pub fn new(plan: &Plan, place: usize, restarts: u64) -> Self {
         let address = carrier(place);
         let of = &plan.gateways[place];
         let login = crate::callee::Scheme::Md5;
@@ -55,6 +57,9 @@ impl Carrier {
             // Every carrier knows the callees by the same seed: a number behaves alike on all.
             seed: plan.seed,
             begins_at: plan.begins_at,
+            mix: plan.congested.map_or_else(Mix::default, |parts| {
+                Mix::default().with_part(Share::Congested, parts)
+            }),
             faults: Faults {
                 invites_per_second: of.takes_per_second,
                 refusals_per_10_000: of.refuses,
@@ -72,8 +77,23 @@ impl Carrier {
 }
 
 impl Carrier {
+    /// Shows what it has closed its book on since it was asked last.
+    pub fn tell_books(&mut self, mut see: impl FnMut(&Entry)) {
+        let ledger = self.exchange.ledger();
+        if ledger.put_away_count() > self.read {
+            ledger.done_since(self.read).for_each(&mut see);
+            self.read = ledger.put_away_count();
+        }
+    }
+
+    /// What it knows of INVITEs that are not closed.
+    pub fn open_entries(&self) -> Vec<Entry> {
+        let done = self.exchange.ledger().done().count();
+        self.exchange.entries().into_iter().skip(done).collect()
+    }
+
     /// Counts what it and its callees did that comes badly.
-    pub(super) fn count_manners(&self, injected: &mut Injected) {
+    pub fn count_manners(&self, injected: &mut Injected) {
         for (plan, count) in self.exchange.totals().plans {
             match plan {
                 "over-limit" => injected.add(Injury::OverLimit, count),

@@ -5,22 +5,24 @@
 //! goes from one thing that happens to the next; nothing waits.
 
 pub mod clock;
-mod driver;
+pub(crate) mod driver;
 mod ending;
 pub mod fact;
 pub mod faults;
 pub mod glimpse;
 pub mod machine;
 mod mishaps;
-mod network;
+pub(crate) mod network;
 mod node;
 mod outside;
 pub mod plan;
-mod queue;
+pub(crate) mod queue;
 
+pub(crate) use ending::Sums;
 pub use ending::{Ending, Summary, disturbed};
 pub use fact::{Fact, Gone};
 pub use faults::{Injected, Injury};
+pub(crate) use node::{Around, Node, Seat, Storage};
 pub use node::{Held, NODE, carrier, decoded};
 pub use plan::Plan;
 
@@ -31,7 +33,7 @@ use driver::{Drivers, Whose};
 use machine::Machine;
 use network::Network;
 pub use node::Disks;
-use node::Node;
+use node::Own;
 use outside::Outside;
 use plan::BurstPlan;
 use queue::Queue;
@@ -57,7 +59,7 @@ const STARTS_MAX: u32 = 3;
 pub struct World<F: Machine> {
     plan: Plan,
     disks: Disks<F>,
-    node: Option<Node<F>>,
+    node: Option<Node<Own<F>>>,
     life: u32,
     failed_starts: u32,
     wall: WallClock,
@@ -87,9 +89,9 @@ pub struct World<F: Machine> {
 type Bursts = Box<dyn Iterator<Item = (u32, Duration)> + Send>;
 
 /// A carrier, and how far its book was read.
-struct Carrier {
-    address: SocketAddr,
-    exchange: Exchange,
+pub(crate) struct Carrier {
+    pub address: SocketAddr,
+    pub exchange: Exchange,
     read: u64,
     restarts: u64,
 }
@@ -285,7 +287,7 @@ impl<F: Machine> World<F> {
                 self.outside.arrives(&packet);
                 if let Some(node) = &mut self.node {
                     node.receive(at, from, &packet.bytes);
-                    let reached = node::Around::reached(&mut self.outside, plan::Boundary::Receive);
+                    let reached = Around::reached(&mut self.outside, plan::Boundary::Receive);
                     self.mind_death(reached, at);
                 }
                 continue;
@@ -307,15 +309,10 @@ impl<F: Machine> World<F> {
                 Output::Rtp(order) => carrier_audio(&mut self.node, &order, at),
             }
         }
-        let carrier = &mut self.carriers[place];
-        let ledger = carrier.exchange.ledger();
-        if ledger.put_away_count() > carrier.read {
-            for entry in ledger.done_since(carrier.read) {
-                let fact = Fact::Booked { gateway: place, entry };
-                self.outside.checkers.see(at, &fact);
-            }
-            carrier.read = ledger.put_away_count();
-        }
+        let checkers = &mut self.outside.checkers;
+        self.carriers[place].tell_books(|entry| {
+            checkers.see(at, &Fact::Booked { gateway: place, entry });
+        });
     }
 
     fn turn_node(&mut self, at: Duration) {
@@ -369,7 +366,7 @@ impl<F: Machine> World<F> {
     }
 }
 
-fn carrier_audio<F: Machine>(node: &mut Option<Node<F>>, order: &RtpOrder, at: Duration) {
+fn carrier_audio<S: Storage>(node: &mut Option<Node<S>>, order: &RtpOrder, at: Duration) {
     let Some(node) = node else { return };
     if let Some((stream, digits)) = node.media.carrier(order, at) {
         node.press(at, stream, digits);

@@ -11,6 +11,10 @@ use super::head::Inside;
 use super::{Leg, Phase, Wish};
 use mutants::mutant;
 
+/// The ACK to an orphan's answer waits for the answer to the BYE, and for so many repeats at most: a
+/// callee who takes no BYE before it must not wait for both.
+const REPEATS_MAX: u8 = 3;
+
 impl Leg {
     pub(super) fn on_answer(
         &mut self,
@@ -135,20 +139,44 @@ impl Leg {
     }
 
     fn acknowledge_again(&mut self, shared: &mut Shared, at: usize) {
-        // One that was not accepted yet is not acknowledged; it comes again.
-        if let Some(ack) = &self.dialogs[at].ack {
-            shared.counters.answers_repeated += 1;
-            shared.transmit(self.dialogs[at].peer, ack);
+        let dialog = &mut self.dialogs[at];
+        match &dialog.ack {
+            Some(ack) => {
+                shared.counters.answers_repeated += 1;
+                shared.transmit(dialog.peer, ack);
+            }
+            None if dialog.state == State::Closed => {
+                dialog.repeats = dialog.repeats.saturating_add(1);
+                if dialog.repeats >= REPEATS_MAX {
+                    self.acknowledge(shared, at);
+                }
+            }
+            // One that was not accepted yet is not acknowledged; it comes again.
+            None => {}
+        }
+    }
+
+    /// The BYE to an orphan's answer has arrived: nobody needs to meet that answer again.
+    pub(super) fn acknowledge_closed(&mut self, shared: &mut Shared, at: usize) {
+        let dialog = &self.dialogs[at];
+        if dialog.state == State::Closed && dialog.ack.is_none() {
+            self.acknowledge(shared, at);
         }
     }
 
     /// Acknowledges and hangs up a dialog that nobody wants.
+    ///
+    /// The answer to an orphan stands in no event: if this process dies as well, the next one knows
+    /// of that dialog only while the callee repeats his answer. So the BYE goes first, as a caller
+    /// may (RFC 3261, 15), and the ACK, which ends the repeats, when it has arrived.
     pub(super) fn close_dialog(&mut self, shared: &mut Shared, at: usize) {
         shared.counters.answers_closed += 1;
         self.dialogs[at].state = State::Closed;
         self.dialogs[at].sdp = None;
         self.linger = self.linger.max(shared.in_a_transaction());
-        self.acknowledge(shared, at);
+        if self.left.is_none() {
+            self.acknowledge(shared, at);
+        }
         self.bye(shared, at, Purpose::QuietBye);
     }
 

@@ -124,7 +124,8 @@ impl Leg {
         }
         match ask.purpose {
             Purpose::Bye => self.closed(shared),
-            Purpose::Cancel | Purpose::QuietBye | Purpose::Prack => {}
+            Purpose::QuietBye => self.acknowledge_closed(shared, usize::from(ask.dialog)),
+            Purpose::Cancel | Purpose::Prack => {}
             // The other side does not have the dialog any more (12.2.1.2).
             _ if matches!(status, 408 | 481) => self.lose_dialog(shared, HungUpBy::DialogLost),
             Purpose::Info => self.send_next_info(shared),

@@ -71,12 +71,27 @@ fn a_call_that_was_answered_meanwhile_is_acknowledged_and_hung_up() {
         5020  < 200 1 CANCEL
         5520  < 200 1 INVITE
         5520  * LateAnswerClosed 200
-        5530  > ACK 1
         5530  > BYE 2
         5540  < 200 2 BYE
+        5550  > ACK 1
     "#]]
     .assert_eq(&run.ladder);
     assert_eq!(run.broken, Vec::<String>::new());
+}
+
+/// Until our BYE has arrived he repeats his answer, and whoever comes after this process meets it; but
+/// he is not kept waiting for both.
+#[test]
+fn an_answer_nobody_wrote_down_is_acknowledged_when_its_bye_arrived_or_after_three_repeats() {
+    let mut world = left(Plan::invite([say(0, 180), say(5200, 200)]).silence("BYE"));
+    world.left_behind(BEFORE, "");
+    let run = world.ordered(vec![(ms(5000), orphan(None))]);
+    let acks = run.requests("ACK").len();
+    let before: Vec<&str> = run.ladder.lines().take_while(|line| !line.contains("> ACK")).collect();
+    let answers = before.iter().filter(|line| line.contains("< 200 1 INVITE")).count();
+    let byes = before.iter().filter(|line| line.contains("> BYE")).count();
+    assert_eq!((answers, acks), (4, 1), "{}", run.ladder);
+    assert!(byes >= 3, "{}", run.ladder);
 }
 
 /// With an account the INVITE may have gone again with credentials: its branch follows from the

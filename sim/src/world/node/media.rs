@@ -30,6 +30,8 @@ pub struct Media {
     aims: FixedMap<SocketAddr, SocketAddr>,
     due: BTreeSet<(Duration, StreamId)>,
     ports: u32,
+    /// The last number of its node's address.
+    host: u8,
     /// How many streams were opened.
     pub opened: u64,
 }
@@ -54,7 +56,7 @@ struct Stream {
 
 impl Media {
     /// No streams yet.
-    pub fn new(plan: MediaPlan, dice: Dice) -> Self {
+    pub fn new(plan: MediaPlan, node: SocketAddr, dice: Dice) -> Self {
         Self {
             plan,
             dice,
@@ -63,6 +65,7 @@ impl Media {
             aims: FixedMap::default(),
             due: BTreeSet::new(),
             ports: 0,
+            host: if let IpAddr::V4(ip) = node.ip() { ip.octets()[3] } else { 1 },
             opened: 0,
         }
     }
@@ -134,7 +137,7 @@ impl Media {
         // Two ports each, and 30,000 addresses before one comes again.
         self.ports = (self.ports + 1) % 30_000;
         let local = SocketAddr::new(
-            IpAddr::V4(Ipv4Addr::new(10, 0, 1, (self.ports >> 13) as u8)),
+            IpAddr::V4(Ipv4Addr::new(10, 0, self.host, (self.ports >> 13) as u8)),
             16_384 + 2 * (self.ports & 0x1fff) as u16,
         );
         let breaks = self.dice.happens(self.plan.fails).then(|| {

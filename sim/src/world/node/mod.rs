@@ -6,8 +6,10 @@
 
 mod media;
 mod recovery;
+mod storage;
 
-pub use recovery::{Birth, Disks, NODE, carrier};
+pub use recovery::{Birth, Disks, NODE, Seat, carrier};
+pub use storage::{Own, Storage};
 
 pub use media::Media;
 
@@ -15,7 +17,7 @@ use crate::seed::Dice;
 use crate::world::clock::NodeClock;
 use crate::world::fact::{Fact, Gone};
 use crate::world::faults::Injected;
-use crate::world::machine::{Machine, SyncTime};
+use crate::world::machine::SyncTime;
 use crate::world::plan::Boundary;
 use media_port::port::StreamId as MediaStream;
 use schemas::batch::BatchEvent;
@@ -24,13 +26,13 @@ use schemas::commands::PlaceCall;
 use schemas::{CallId, Event, Position, Recorded, Revision, StreamId, StreamKind};
 use sip::UserAgent;
 use sip::port::{Output as SipOutput, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use store::keys::{KeyFile, NodeVault};
-use store::log::LogReader;
-use store::writer::KeySink;
-use store::{Append, Log, Reader, Results, Stored};
-use switchboard::{BatchId, BatchIndex, InUse, Input, Now, Output, Switchboard, Ticket};
+use store::keys::NodeVault;
+use store::{Append, Reader, Stored};
+use switchboard::{
+    BatchId, BatchIndex, InUse, Input, Now, Output, PartitionNews, Switchboard, TakenOver, Ticket,
+};
 
 use ::media as media_port;
 
@@ -38,6 +40,8 @@ use ::media as media_port;
 const COMMIT_EVERY: Duration = Duration::from_millis(5);
 /// So many rounds without a moment passing are a loop that never ends.
 const ROUNDS_MAX: u32 = 100_000;
+/// A store on another machine takes so long to give a partition and its calls.
+const TAKING_OVER: Duration = Duration::from_millis(30);
 
 /// What is around a node.
 pub trait Around {
@@ -50,20 +54,20 @@ pub trait Around {
     fn transmit(&mut self, to: Peer, bytes: Vec<u8>);
     /// Something happened.
     fn tell(&mut self, fact: &Fact<'_>);
+    /// What became of a partition of the work, for nodes that share it.
+    fn partition(&mut self, _partition: u32, _news: PartitionNews) {}
     /// Counts what was done to the node.
     fn injected(&mut self) -> &mut Injected;
 }
 
 /// A node that runs.
-pub struct Node<F: Machine> {
+pub struct Node<S> {
     clock: NodeClock,
     agent: UserAgent,
     board: Switchboard<NodeVault>,
     /// Its audio.
     pub media: Media,
-    log: Log<F>,
-    reader: LogReader<F>,
-    keys: Option<KeyFile<F>>,
+    storage: S,
     writing: Option<Writing>,
     committed: Duration,
     sync: SyncTime,
@@ -72,6 +76,8 @@ pub struct Node<F: Machine> {
     dice: Dice,
     tickets: BTreeMap<Ticket, Box<PlaceCall>>,
     given: u64,
+    /// Partitions that the store has given, and when that arrives here.
+    taking: VecDeque<(Duration, TakenOver)>,
     /// Something came that it did not look at yet.
     asked: bool,
     stopping: bool,
@@ -95,10 +101,9 @@ struct Writing {
     due: Duration,
     id: BatchId,
     appends: Vec<Append>,
-    results: Results,
 }
 
-impl<F: Machine> Node<F> {
+impl<S: Storage> Node<S> {
     /// When to call [`Node::turn`] next, if nothing comes in.
     pub fn next(&self, at: Duration) -> Option<Duration> {
         self.wants(at).into_iter().flatten().min().map(|next| next.max(at))
@@ -110,8 +115,8 @@ impl<F: Machine> Node<F> {
     }
 
     /// When each of its parts wants to go on: user agent, switchboard, the next batch, the one that
-    /// is being written, media.
-    pub fn wants(&self, at: Duration) -> [Option<Duration>; 5] {
+    /// is being written, media, partitions that come.
+    pub fn wants(&self, at: Duration) -> [Option<Duration>; 6] {
         let now = self.clock.now(at);
         let commit = (self.writing.is_none() && self.board.has_batch())
             .then_some(self.committed + COMMIT_EVERY);
@@ -122,6 +127,7 @@ impl<F: Machine> Node<F> {
             commit.map(in_world),
             self.writing.as_ref().map(|writing| writing.due),
             self.media.due(),
+            self.taking.front().map(|(due, _)| *due),
         ]
     }
 
@@ -139,11 +145,20 @@ impl<F: Machine> Node<F> {
 
     /// Somebody gives a command.
     pub fn place(&mut self, at: Duration, command: &PlaceCall) {
+        self.take(at, command, |input| input);
+    }
+
+    /// A command stood in a partition of the work.
+    pub fn place_of(&mut self, at: Duration, partition: u32, command: &PlaceCall) {
+        self.take(at, command, |input| Input::Of(partition, Box::new(input)));
+    }
+
+    fn take(&mut self, at: Duration, command: &PlaceCall, as_it_came: impl Fn(Input) -> Input) {
         self.asked = true;
         self.given += 1;
         let ticket = Ticket(self.given);
         self.tickets.insert(ticket, Box::new(command.clone()));
-        let input = Input::Place(ticket, Box::new(command.clone()));
+        let input = as_it_came(Input::Place(ticket, Box::new(command.clone())));
         self.board.handle(input, self.clock.now(at));
     }
 
@@ -172,6 +187,9 @@ impl<F: Machine> Node<F> {
         self.asked = false;
         let now = self.clock.now(at);
         self.finish_writing(at, now, around)?;
+        while let Some((_, taken)) = self.taking.pop_front_if(|(due, _)| *due <= at) {
+            self.board.handle(Input::TakenOver(Box::new(taken)), now);
+        }
         while let Some(heard) = self.media.wake(at, around.injected()) {
             self.board.handle(Input::Media(heard), now);
         }
@@ -241,10 +259,11 @@ impl<F: Machine> Node<F> {
             }
             Output::Ended(call, ended) => around.tell(&Fact::Ended(call, &ended)),
             Output::Stop(why) => return Err(Gone::Broken(why)),
-            // The log is this node's alone: nobody gives it a partition of the work.
-            Output::TakeOver(partition) | Output::Partition(partition, _) => {
-                return Err(Gone::Broken(format!("nobody has given it partition {partition}")));
+            Output::TakeOver(partition) => {
+                let taken = self.storage.take_over(partition, now.utc)?;
+                self.taking.push_back((at + TAKING_OVER, taken));
             }
+            Output::Partition(partition, news) => around.partition(partition, news),
         }
         Ok(())
     }
@@ -256,18 +275,13 @@ impl<F: Machine> Node<F> {
         let Some(batch) = self.board.take_batch() else { return Ok(()) };
         self.committed = now.mono;
         around.reached(Boundary::Write)?;
-        if let (Some(keys), false) = (&mut self.keys, batch.batch.keys.is_empty()) {
-            let stored = keys.append_and_sync(&batch.batch.keys);
-            stored.map_err(|error| Gone::Broken(error.in_full()))?;
-        }
-        let results = self.log.append(&batch.batch.appends);
+        let appends = self.storage.submit(batch.batch, &batch.owners)?;
         let mut takes = self.sync.roll(&mut self.dice);
         if at < self.slow_until {
             takes += Duration::from_secs(2);
             around.injected().count(crate::world::faults::Injury::SlowSync);
         }
-        let appends = batch.batch.appends;
-        self.writing = Some(Writing { due: at + takes, id: batch.id, appends, results });
+        self.writing = Some(Writing { due: at + takes, id: batch.id, appends });
         Ok(())
     }
 
@@ -282,26 +296,15 @@ impl<F: Machine> Node<F> {
             return Ok(());
         };
         around.reached(Boundary::Sync)?;
-        self.log.sync().map_err(|error| Gone::Broken(error.in_full()))?;
-        self.seal();
+        let results = self.storage.finish(&writing.appends)?;
         around.reached(Boundary::Acknowledge)?;
-        for (append, result) in writing.appends.iter().zip(&writing.results) {
+        for (append, result) in writing.appends.iter().zip(&results) {
             if let Ok(appended) = result {
                 tell_durable(append, appended, around);
             }
         }
-        self.board.handle(Input::Durable(writing.id, writing.results), now);
+        self.board.handle(Input::Durable(writing.id, results), now);
         Ok(())
-    }
-
-    /// Full segments are compressed; in a node another thread does it.
-    fn seal(&mut self) {
-        while self.log.unsealed() > 0 {
-            let Some(sealing) = self.log.sealing() else { return };
-            if sealing.run().is_err() {
-                return;
-            }
-        }
     }
 
     fn read_items(
@@ -313,7 +316,7 @@ impl<F: Machine> Node<F> {
         now: Now,
     ) -> Result<(), Gone> {
         let stream = StreamId { kind: StreamKind::Batch, id: stream };
-        let stored = self.reader.read_stream(stream, from, limit as usize);
+        let stored = self.storage.reader().read_stream(stream, from, limit as usize);
         let stored = stored.map_err(|error| Gone::Broken(error.in_full()))?;
         let next = Revision(stored.last().map_or(from.0 + limit, |last| last.revision.0 + 1));
         let items = stored.into_iter().filter_map(item).collect();
@@ -322,7 +325,7 @@ impl<F: Machine> Node<F> {
     }
 
     fn read_first(&mut self, call: CallId, now: Now) -> Result<(), Gone> {
-        let stored = self.reader.read_stream(StreamId::call(call), Revision(0), 1);
+        let stored = self.storage.reader().read_stream(StreamId::call(call), Revision(0), 1);
         let stored = stored.map_err(|error| Gone::Broken(error.in_full()))?;
         let fingerprint = stored.first().and_then(|stored| match decoded(stored) {
             Some(CallEvent::CallRequested(requested)) => Some(requested.fingerprint),
@@ -352,9 +355,14 @@ impl<F: Machine> Node<F> {
         &self.board
     }
 
+    /// Where its events go.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
     /// Its log, to read.
-    pub fn reader(&self) -> &LogReader<F> {
-        &self.reader
+    pub fn reader(&self) -> &S::Reader {
+        self.storage.reader()
     }
 
     /// Marks the clean stop.
@@ -362,7 +370,7 @@ impl<F: Machine> Node<F> {
     /// # Errors
     /// The disk's.
     pub fn close(self) -> Result<(), Gone> {
-        self.log.close().map(drop).map_err(|error| Gone::Broken(error.in_full()))
+        self.storage.close()
     }
 }
 

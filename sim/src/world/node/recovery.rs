@@ -1,6 +1,6 @@
 //! A node from its disk to its first turn, as `node::engine` opens one.
 
-use super::{Media, Node, decoded};
+use super::{Media, Node, Own, decoded};
 use crate::seed::Dice;
 use crate::world::clock::{NodeClock, WallClock};
 use crate::world::fact::Gone;
@@ -13,7 +13,7 @@ use schemas::batch::{BatchEvent, BatchLoaded, BatchOpened, ItemAdded};
 use schemas::{Position, Pseudonyms, Recorded, Revision, StreamId, Timestamp, Vault};
 use sip::UserAgent;
 use sip::port::{Credentials, GatewayConfig, Transport};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,8 @@ use switchboard::{Input, Options, Switchboard};
 /// Where the node's SIP listens.
 pub const NODE: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 5060);
-/// Where calls without audio let it go.
-const SINK: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 9);
+/// The port where calls without audio let it go.
+const SINK: u16 = 9;
 /// So many items become durable together.
 const ITEMS_PER_APPEND: usize = 1000;
 /// So many events are read at a time when the calls are rebuilt.
@@ -64,7 +63,68 @@ pub struct Birth<'a, F> {
     pub wall: WallClock,
 }
 
-impl<F: Machine> Node<F> {
+/// Where a node sits among others, and what it begins with.
+pub struct Seat<'a> {
+    /// The world's plan.
+    pub plan: &'a Plan,
+    /// Which of the nodes, from 0.
+    pub place: u8,
+    /// Which process it is, from 1.
+    pub life: u32,
+    /// The moment.
+    pub at: Duration,
+}
+
+impl Seat<'_> {
+    /// Where its SIP listens.
+    pub fn address(&self) -> SocketAddr {
+        let last = self.place + 1;
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, last)), NODE.port())
+    }
+}
+
+impl<S: super::Storage> Node<S> {
+    /// Starts a node on a log that it shares: it has no calls until it is given partitions.
+    pub fn join(seat: &Seat<'_>, storage: S) -> Self {
+        let Seat { plan, place, life, at } = *seat;
+        let process = u64::from(life) ^ u64::from(place).rotate_left(20);
+        let mut dice = Dice::new(plan.seed ^ process.rotate_left(40));
+        let secret = CalleeSecret::new(b"the world's callee secret, the same for all");
+        let vault = NodeVault { keyring: Keyring::from_seed(plan.seed, process), secret };
+        let board = switchboard(plan, seat.address(), vault, bytes(&mut dice));
+        Self::new(plan, seat.address(), at, WallClock::default(), board, storage, dice)
+    }
+
+    fn new(
+        plan: &Plan,
+        address: SocketAddr,
+        at: Duration,
+        wall: WallClock,
+        board: Switchboard<NodeVault>,
+        storage: S,
+        mut dice: Dice,
+    ) -> Self {
+        Self {
+            clock: NodeClock::start(at, wall),
+            agent: user_agent(plan, address, bytes(&mut dice)),
+            board,
+            media: Media::new(plan.media, address, Dice::new(dice.roll())),
+            storage,
+            writing: None,
+            committed: Duration::ZERO,
+            sync: SyncTime { from_us: plan.node.sync_us.0, to_us: plan.node.sync_us.1 },
+            slow_until: Duration::ZERO,
+            dice,
+            tickets: BTreeMap::new(),
+            given: 0,
+            taking: VecDeque::new(),
+            asked: true,
+            stopping: false,
+        }
+    }
+}
+
+impl<F: Machine> Node<Own<F>> {
     /// Opens the disks, rebuilds the calls, and starts. Also how many calls were left open.
     ///
     /// # Errors
@@ -97,31 +157,15 @@ impl<F: Machine> Node<F> {
         });
         let list = list.transpose().map_err(broken)?;
         let reader = log.reader();
-        let mut board = switchboard(plan, vault, bytes(&mut dice));
+        let mut board = switchboard(plan, NODE, vault, bytes(&mut dice));
         replay(&reader, &mut board).map_err(broken)?;
         if let Some(batch) = list {
             let stream = StreamId::batch(LIST, 1).id;
             board.handle(Input::RunBatch(Box::new(batch), stream), now);
         }
         let unfinished = board.start(now);
-        let node = Self {
-            clock,
-            agent: user_agent(plan, bytes(&mut dice)),
-            board,
-            media: Media::new(plan.media, Dice::new(dice.roll())),
-            log,
-            reader,
-            keys,
-            writing: None,
-            committed: Duration::ZERO,
-            sync: SyncTime { from_us: plan.node.sync_us.0, to_us: plan.node.sync_us.1 },
-            slow_until: Duration::ZERO,
-            dice,
-            tickets: BTreeMap::new(),
-            given: 0,
-            asked: true,
-            stopping: false,
-        };
+        let storage = Own::new(log, reader, keys);
+        let node = Self::new(plan, NODE, at, wall, board, storage, dice);
         Ok((node, unfinished))
     }
 }
@@ -132,11 +176,16 @@ fn bytes(dice: &mut Dice) -> [u8; 32] {
     bytes
 }
 
-fn switchboard(plan: &Plan, vault: NodeVault, seed: [u8; 32]) -> Switchboard<NodeVault> {
+fn switchboard(
+    plan: &Plan,
+    address: SocketAddr,
+    vault: NodeVault,
+    seed: [u8; 32],
+) -> Switchboard<NodeVault> {
     let options = Options {
         shard: 0,
-        sip_local: NODE.to_string(),
-        sink: SINK,
+        sip_local: address.to_string(),
+        sink: SocketAddr::new(address.ip(), SINK),
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         calls_max: plan.node.calls_max,
         ring_timeout_ms: 30_000,
@@ -152,7 +201,7 @@ fn switchboard(plan: &Plan, vault: NodeVault, seed: [u8; 32]) -> Switchboard<Nod
     Switchboard::new(options, Routing::new(gateways.collect()), vault, seed)
 }
 
-fn user_agent(plan: &Plan, seed: [u8; 32]) -> UserAgent {
+fn user_agent(plan: &Plan, address: SocketAddr, seed: [u8; 32]) -> UserAgent {
     let gateways = plan.gateways.iter().enumerate().map(|(place, gateway)| {
         let address = carrier(place);
         GatewayConfig {
@@ -171,7 +220,7 @@ fn user_agent(plan: &Plan, seed: [u8; 32]) -> UserAgent {
             session_expires: None,
         }
     });
-    let options = sip::Options::new(NODE, gateways.collect());
+    let options = sip::Options::new(address, gateways.collect());
     UserAgent::new(sip::Options { user_agent: "Callfold".into(), ..options }, seed)
 }
 

@@ -31,7 +31,16 @@ pub struct Day {
     pub wish: Wish,
 }
 
+/// Two shards, whoever runs them: the same world on any number of threads.
+pub(crate) const SHARDS: u32 = 2;
+
 impl Day {
+    /// The plan of each of its shards.
+    pub fn plans(&self) -> impl Iterator<Item = Plan> + use<> {
+        let day = *self;
+        (0..SHARDS).map(move |shard| Plan::large(&day, shard, SHARDS))
+    }
+
     /// How many of its calls are commands in bursts, and the pace of the list beside them: together
     /// they make the rate.
     fn shares(&self) -> (u32, f64) {
@@ -52,6 +61,9 @@ impl Plan {
         let mut plan = Self::quiet(seed.wrapping_add(u64::from(shard).rotate_left(32)));
         plan.node.calls_max = 200_000;
         plan.begins_at = Some(MORNING);
+        // Congestion is the carrier's, and the next one has room: a callee who was congested
+        // everywhere would have both held back for a second, and the list would wait for him.
+        plan.congested = Some(0);
         let gateway = |name: &str| GatewayPlan { lanes: 100_000, ..GatewayPlan::new(name) };
         plan.gateways = vec![gateway("a"), gateway("b")];
         let prompt = Some(Duration::from_secs(4));

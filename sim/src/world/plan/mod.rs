@@ -9,11 +9,13 @@ mod bursts;
 mod day;
 mod random;
 mod text;
+mod together;
 
 pub use bursts::BurstPlan;
 pub use day::Day;
 pub use random::Wish;
 pub use text::PlanError;
+pub use together::{Kind, Together, Trouble};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -32,6 +34,10 @@ pub struct Plan {
     /// At all hours alike when absent.
     #[serde(default, with = "text::seconds_if_any", skip_serializing_if = "Option::is_none")]
     pub begins_at: Option<Duration>,
+    /// Of a hundred callees whose numbers choose nothing so many get a 503 from whatever carrier; as
+    /// the usual mix has it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub congested: Option<u32>,
     /// The network between them.
     pub weather: Weather,
     /// How often media fails.
@@ -46,6 +52,9 @@ pub struct Plan {
     pub bursts: Option<BurstPlan>,
     /// What goes wrong, and when.
     pub faults: Vec<FaultPlan>,
+    /// Several nodes that share a log and the work; one on a log of its own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 /// How the engine is set up.
@@ -403,12 +412,14 @@ impl Plan {
             node: NodePlan::default(),
             gateways: vec![GatewayPlan::new("a")],
             begins_at: None,
+            congested: None,
             weather: Weather::default(),
             media: MediaPlan::default(),
             calls: Vec::new(),
             list: None,
             bursts: None,
             faults: Vec::new(),
+            together: None,
         }
     }
 

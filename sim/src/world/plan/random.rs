@@ -21,6 +21,16 @@ impl Wish {
     /// Everything.
     pub const ALL: Self = Self { carrier: true, crash: true };
 
+    /// Its word of the command line.
+    pub fn word(self) -> &'static str {
+        match (self.carrier, self.crash) {
+            (false, false) => "none",
+            (true, false) => "carrier",
+            (false, true) => "crash",
+            (true, true) => "all",
+        }
+    }
+
     /// The wish behind a word of the command line.
     pub fn parse(word: &str) -> Option<Self> {
         Some(match word {
@@ -77,30 +87,30 @@ impl Plan {
 }
 
 /// Dice that know of plans.
-struct Roll<'a>(&'a mut Dice);
+pub(super) struct Roll<'a>(pub &'a mut Dice);
 
 impl Roll<'_> {
-    fn in_10(&mut self, often: u64) -> bool {
+    pub fn in_10(&mut self, often: u64) -> bool {
         self.0.below(10) < often
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.0.below(all.len() as u64) as usize]
     }
 
-    fn between(&mut self, from: u64, to: u64) -> u64 {
+    pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.0.below(to - from + 1)
     }
 
-    fn seconds(&mut self, from: u64, to: u64) -> Duration {
+    pub fn seconds(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_secs(self.between(from, to))
     }
 
-    fn moment(&mut self) -> Duration {
+    pub fn moment(&mut self) -> Duration {
         Duration::from_millis(self.between(1, BUSY_S * 1_000))
     }
 
-    fn gateway(&mut self, place: u8, wish: Wish) -> GatewayPlan {
+    pub fn gateway(&mut self, place: u8, wish: Wish) -> GatewayPlan {
         let takes = if wish.carrier && self.in_10(3) { self.one_of(&[1, 2, 5]) } else { 0 };
         GatewayPlan {
             lanes: self.one_of(&[1, 3, 10, 100]),
@@ -133,7 +143,7 @@ impl Roll<'_> {
         }
     }
 
-    fn call(&mut self, place: u32, gateways: &[String]) -> CallPlan {
+    pub fn call(&mut self, place: u32, gateways: &[String]) -> CallPlan {
         let at = self.moment();
         let later = |roll: &mut Self| at + Duration::from_millis(roll.between(0, 40_000));
         CallPlan {
