@@ -8,7 +8,8 @@ use crate::codec::SAMPLE_RATE_HZ;
 
 /// Taps of the low pass per sample at 8 kHz. The more, the steeper: with so many what a telephone
 /// line carries, up to 3.4 kHz, passes whole, and from 4.1 on nothing does. By windowed sincs and
-/// not by FFT: that takes longer for each prompt, once, and spares 30 CPU-seconds of every build.
+/// not by FFT: 5 ms for a second of sound at 48 kHz, once for each prompt, and 30 CPU-seconds less
+/// for every build.
 const TAPS_PER_SAMPLE: usize = 192;
 const WINDOW: WindowFunction = WindowFunction::BlackmanHarris2;
 /// Samples converted at a time.
